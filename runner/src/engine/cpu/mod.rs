@@ -1,0 +1,5 @@
+//! The fast kernels of the CPU.
+
+use super::{Cpu, Kernels};
+
+impl Kernels for Cpu {}

@@ -1,0 +1,32 @@
+//! What can go wrong on a device.
+
+/// An operation of the engine failed.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum EngineError {
+    /// The device refused: out of memory, a driver error.
+    #[error("the device failed in {operation}: {message}")]
+    Device {
+        /// The operation that was under way.
+        operation: &'static str,
+        /// The device's own words.
+        message: String,
+    },
+    /// The shapes of the operands do not go together. Planning rules this out, so it is a bug.
+    #[error("{operation} cannot take shapes {shapes:?}")]
+    Shapes {
+        /// The operation that was asked for.
+        operation: &'static str,
+        /// The operands' shapes.
+        shapes: Vec<Vec<usize>>,
+    },
+    /// The device asked for is not there, or not built in.
+    #[error("{0}")]
+    NoDevice(String),
+}
+
+impl EngineError {
+    /// Puts the operation's name to a device's error.
+    pub fn device<E: std::fmt::Display>(operation: &'static str) -> impl FnOnce(E) -> EngineError {
+        move |error| EngineError::Device { operation, message: error.to_string() }
+    }
+}

@@ -1,0 +1,72 @@
+//! The tape: what a forward pass did, so that it can be run backwards.
+
+use super::{EngineError, Gradients, Kernels, Result, Tensor};
+use dfdx::prelude::{Backward, OwnedTape, PutTape, Tape as _};
+
+/// Which implementation of the kernels a pass uses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum KernelSet {
+    /// The fast ones of the device, where it has them.
+    #[default]
+    Fast,
+    /// Those assembled from dfdx's public operations: the portable path, and the oracle in tests.
+    Assembled,
+}
+
+/// Records a forward pass, or nothing.
+///
+/// An operation is recorded when the tape records and one of its operands wants a gradient. So a
+/// frozen prefix leaves no trace: nothing of it is stored and nothing of it runs backwards.
+pub struct Tape<D: Kernels> {
+    operations: Option<OwnedTape<f32, D>>,
+    kernels: KernelSet,
+}
+
+impl<D: Kernels> Tape<D> {
+    /// A tape that records.
+    pub fn recording(kernels: KernelSet) -> Self {
+        Tape { operations: Some(OwnedTape::default()), kernels }
+    }
+
+    /// A tape that records nothing: for evaluation.
+    pub fn off(kernels: KernelSet) -> Self {
+        Tape { operations: None, kernels }
+    }
+
+    /// Which kernels run.
+    pub fn kernels(&self) -> KernelSet {
+        self.kernels
+    }
+
+    /// Whether an operation over these operands is to be recorded.
+    pub(crate) fn records(&self, operands: &[&Tensor<D>]) -> bool {
+        self.operations.is_some() && operands.iter().any(|operand| operand.wants_grad())
+    }
+
+    /// Adds a step that runs backwards.
+    pub(crate) fn push<F>(&mut self, backward: F)
+    where
+        F: FnOnce(&mut dfdx::prelude::Gradients<f32, D>) -> std::result::Result<(), D::Err> + 'static,
+    {
+        if let Some(operations) = &mut self.operations {
+            operations.add_backward_op(backward);
+        }
+    }
+
+    /// Takes dfdx's tape out, to be lent to dfdx's own operations; give it back by [`Tape::give`].
+    pub(crate) fn lend(&mut self) -> OwnedTape<f32, D> {
+        self.operations.take().unwrap_or_default()
+    }
+
+    /// Puts dfdx's tape back.
+    pub(crate) fn give(&mut self, operations: OwnedTape<f32, D>) {
+        self.operations = Some(operations);
+    }
+
+    /// Runs the tape backwards from a scalar loss.
+    pub fn backward(self, loss: &Tensor<D>) -> Result<Gradients<D>> {
+        let loss = loss.shaped(())?.put_tape(self.operations.unwrap_or_default());
+        let gradients = loss.try_backward().map_err(EngineError::device("backward"))?;
+        Ok(Gradients::new(gradients))
+    }
+}

@@ -1,0 +1,39 @@
+//! One forward pass over one batch.
+
+use crate::engine::{Kernels, Tape, Tensor};
+use crate::random::{Key, Stream};
+
+/// What batch norm does in one node. Decided by the plan for each group and phase.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum NormMode {
+    /// Running statistics are used and nothing is updated.
+    Inference,
+    /// The batch's statistics are used, and the running ones are updated.
+    Batch,
+}
+
+/// What the layers share while one batch goes forward.
+pub struct Pass<'a, D: Kernels> {
+    /// Where the operations are recorded.
+    pub tape: &'a mut Tape<D>,
+    /// Whether random layers act.
+    pub training: bool,
+    /// What batch norm does in the node that runs now.
+    pub norm: NormMode,
+    /// The key of (seed, epoch) for random layers.
+    pub key: Key,
+    /// Identifies each sample of the batch; as many as the batch has rows.
+    pub samples: &'a [u64],
+    /// The number of the node that runs now: part of its random key.
+    pub node: u64,
+    /// New values of the node's buffers, by place among its parameters; stored after the step.
+    pub updates: Vec<(usize, Tensor<D>)>,
+}
+
+impl<D: Kernels> Pass<'_, D> {
+    /// The random numbers of the node that runs now, for one row of the batch.
+    pub fn random(&self, row: usize) -> Stream {
+        let sample = self.samples.get(row).copied().unwrap_or(row as u64);
+        self.key.with(sample).with(self.node).stream()
+    }
+}

@@ -1,0 +1,54 @@
+//! The shape of an activation for one sample.
+
+use std::fmt;
+
+/// The shape of an activation for one sample.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Shape {
+    /// An image, or feature maps.
+    Image {
+        /// Rows.
+        height: usize,
+        /// Columns.
+        width: usize,
+        /// Channels.
+        channels: usize,
+    },
+    /// A vector of features.
+    Features(usize),
+}
+
+impl Shape {
+    /// Values a sample.
+    pub fn count(self) -> usize {
+        match self {
+            Shape::Image { height, width, channels } => height * width * channels,
+            Shape::Features(count) => count,
+        }
+    }
+
+    /// Channels of an image, or the number of features.
+    pub fn channels(self) -> usize {
+        match self {
+            Shape::Image { channels, .. } => channels,
+            Shape::Features(count) => count,
+        }
+    }
+
+    /// The dimensions of a batch of `samples`.
+    pub fn batch(self, samples: usize) -> Vec<usize> {
+        match self {
+            Shape::Image { height, width, channels } => vec![samples, height, width, channels],
+            Shape::Features(count) => vec![samples, count],
+        }
+    }
+}
+
+impl fmt::Display for Shape {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Shape::Image { height, width, channels } => write!(f, "{height}x{width}x{channels}"),
+            Shape::Features(count) => write!(f, "{count}"),
+        }
+    }
+}

@@ -1,0 +1,22 @@
+//! Fine-tunes pretrained image backbones as a YAML pipeline says.
+//!
+//! The way of the data: [`spec`] (what the user wrote) → [`plan`] (what will be done) → [`train`]
+//! (does it, into a run directory) → [`report`] (shows it). Below them [`backbones`], [`net`],
+//! [`layers`], [`augment`], [`regularize`], [`optim`] and [`data`] each hold one kind of thing, one
+//! file a thing; [`engine`] alone knows dfdx.
+
+pub mod augment;
+pub mod backbones;
+pub mod commands;
+pub mod data;
+pub mod engine;
+pub mod layers;
+pub mod net;
+pub mod optim;
+pub mod plan;
+pub mod random;
+pub mod regularize;
+pub mod report;
+pub mod spec;
+pub mod train;
+pub mod weights;

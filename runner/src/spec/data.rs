@@ -1,0 +1,171 @@
+//! `data:` in a spec.
+
+use super::size::Size;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
+
+/// The images, how they are read and split.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Data {
+    /// Where the images come from.
+    pub source: Source,
+    /// What to use where `source` cannot be had: generated images, and the run says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fallback: Option<Source>,
+    /// The form in which the net gets images.
+    pub image: Image,
+    /// How samples are divided into training, validation and test.
+    #[serde(default)]
+    pub split: Split,
+    /// Images a training step.
+    #[serde(default = "Data::default_batch")]
+    pub batch: usize,
+    /// Threads that read images. By default one a core. Changes the speed, never the result.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub workers: Option<usize>,
+    /// The share of unreadable images above which the run stops before training.
+    #[serde(default = "Data::default_max_bad")]
+    pub max_bad: f64,
+}
+
+impl Data {
+    fn default_batch() -> usize {
+        32
+    }
+
+    fn default_max_bad() -> f64 {
+        0.01
+    }
+}
+
+/// Where images come from. Paths are relative to the spec.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Source {
+    /// A data set by name; `runner datasets` lists them.
+    Dataset(String),
+    /// A folder that holds a folder of images a class.
+    Folder(PathBuf),
+    /// A CSV file with the columns `path`, `label`, and perhaps `split` and columns to group by.
+    Manifest(PathBuf),
+    /// A `.npz` file in MedMNIST's layout: `train_images`, `train_labels`, `val_images`, ...
+    Npz(PathBuf),
+    /// Generated images, by the name of the generator.
+    Synthetic(String),
+}
+
+/// The form in which the net gets images.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Image {
+    /// Height and width in pixels.
+    pub size: Size,
+    /// Colour or grey.
+    #[serde(default)]
+    pub channels: Channels,
+    /// How byte values become the net's inputs.
+    #[serde(default)]
+    pub normalize: Normalize,
+    /// How an image of other proportions is brought to `size`.
+    #[serde(default)]
+    pub fit: Fit,
+}
+
+/// Colour or grey.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Channels {
+    /// Three channels: red, green, blue.
+    #[default]
+    Rgb,
+    /// One channel of luminance.
+    Gray,
+}
+
+impl Channels {
+    /// How many there are.
+    pub fn count(self) -> usize {
+        match self {
+            Channels::Rgb => 3,
+            Channels::Gray => 1,
+        }
+    }
+}
+
+/// How byte values become the net's inputs.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Normalize {
+    /// As the backbone was trained; to [-1, 1] for a net without backbone.
+    #[default]
+    Backbone,
+    /// ImageNet's mean and standard deviation, as torchvision.
+    Imagenet,
+    /// To [0, 1].
+    Unit,
+    /// `(value / 255 - mean) / std`, per channel.
+    Custom {
+        /// Mean of each channel, in [0, 1].
+        mean: Vec<f32>,
+        /// Standard deviation of each channel, in [0, 1].
+        std: Vec<f32>,
+    },
+}
+
+/// How an image of other proportions is brought to size.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Fit {
+    /// Cover the size, then cut off the overhang evenly.
+    #[default]
+    Crop,
+    /// Squeeze to the size.
+    Stretch,
+    /// Fit into the size, then fill with black.
+    Pad,
+}
+
+/// How samples are divided. A source with splits of its own (npz, a manifest's `split` column)
+/// keeps them.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Split {
+    /// Share that trains.
+    #[serde(default = "Split::default_train")]
+    pub train: f64,
+    /// Share that is watched while training.
+    #[serde(default = "Split::default_held_out")]
+    pub val: f64,
+    /// Share that is looked at once, at the end.
+    #[serde(default = "Split::default_held_out")]
+    pub test: f64,
+    /// Whether every split gets the classes in the same proportions.
+    #[serde(default = "Split::default_stratify")]
+    pub stratify: bool,
+    /// What must stay together: samples of one group (patient, source image) are in one split.
+    /// A column of the manifest, or what the data set offers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<String>,
+}
+
+impl Split {
+    fn default_train() -> f64 {
+        0.7
+    }
+
+    fn default_held_out() -> f64 {
+        0.15
+    }
+
+    fn default_stratify() -> bool {
+        true
+    }
+}
+
+impl Default for Split {
+    fn default() -> Self {
+        Split { train: 0.7, val: 0.15, test: 0.15, stratify: true, group: None }
+    }
+}

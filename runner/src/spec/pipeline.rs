@@ -1,0 +1,41 @@
+//! The top level of a spec.
+
+use super::{Backbone, Data, Schedule};
+use crate::augment::Augmentation;
+use crate::layers::AnyLayer;
+use crate::regularize::Regularization;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// A pipeline: the data, the net, and how it is trained.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Pipeline {
+    /// The run's name; runs are kept in `runs/NAME/`.
+    pub name: String,
+    /// All randomness is drawn from this number.
+    #[serde(default)]
+    pub seed: u64,
+    /// Where to compute: `auto`, `cpu`, `cuda`, `cuda:1`.
+    #[serde(default)]
+    pub device: crate::engine::DeviceName,
+    /// The images, how they are read and split.
+    pub data: Data,
+    /// A pretrained net to start from. Either this or `layers`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub backbone: Option<Backbone>,
+    /// A net written as a list of layers. Either this or `backbone`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub layers: Option<Vec<AnyLayer>>,
+    /// The layers after the backbone, down to one output a class. By default the backbone's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub head: Option<Vec<AnyLayer>>,
+    /// How training images are varied.
+    #[serde(default)]
+    pub augmentation: Augmentation,
+    /// What keeps the net from overfitting, besides layers and augmentation.
+    #[serde(default)]
+    pub regularization: Regularization,
+    /// The optimizer and the phases.
+    pub schedule: Schedule,
+}

@@ -1,0 +1,1 @@
+//! Training: the loop, the phase clock, checkpoints, stop rules.

@@ -1,0 +1,1 @@
+//! Weight files: readers, name maps, the load report.
