@@ -1,7 +1,22 @@
 //! Images: where they come from, how they are split, read and handed to training.
 
+pub mod decode;
 pub mod facts;
+pub mod loader;
+pub mod open;
 pub mod sample;
+pub mod synthetic;
 
+pub use decode::BadImage;
 pub use facts::DataFacts;
+pub use loader::{Batch, Loader};
+pub use open::{DataError, Dataset, open};
 pub use sample::{Sample, Samples, SplitName};
+
+use crate::augment::Pixels;
+
+/// Reads the pixels of samples.
+pub trait ImageSource: Send + Sync {
+    /// The image of a sample in its own size, with 1 or 3 channels; or why it cannot be read.
+    fn read(&self, sample: &Sample) -> Result<Pixels, BadImage>;
+}

@@ -1,0 +1,1 @@
+//! End-to-end tests of the `runner` binary: what a user types, and what they see.

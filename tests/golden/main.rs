@@ -1,0 +1,1 @@
+//! The nets hold torch's numbers.
