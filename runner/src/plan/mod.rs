@@ -1,5 +1,8 @@
 //! The plan: what will be done. All names are resolved; nothing later looks at YAML again.
 
+#[cfg(test)]
+mod fixture;
+pub mod pattern;
 pub mod phase;
 
 pub use phase::{Group, PhasePlan};
