@@ -1,7 +1,10 @@
 //! The plan: what will be done. All names are resolved; nothing later looks at YAML again.
 
+pub mod expand;
 #[cfg(test)]
 mod fixture;
+pub mod groups;
+pub mod norms;
 pub mod pattern;
 pub mod phase;
 

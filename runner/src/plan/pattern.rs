@@ -137,10 +137,14 @@ struct Range<'a> {
 }
 
 impl<'a> Range<'a> {
+    /// A range, or a single number as a range of one.
     fn parse(text: &'a str) -> Option<Self> {
-        let (front, last) = text.rsplit_once('-')?;
+        let (front, last) = match text.rsplit_once('-') {
+            Some((front, last)) => (front, Some(last.parse().ok()?)),
+            None => (text, None),
+        };
         let (family, first) = numbered(front)?;
-        Some(Range { family, first, last: last.parse().ok()? })
+        Some(Range { family, first, last: last.unwrap_or(first) })
     }
 
     fn holds(&self, family: &str, number: usize) -> bool {
@@ -241,6 +245,7 @@ mod tests {
             refused("blocks.1-5"),
             ("there is no `blocks.5`".into(), "there are `blocks.0` to `blocks.2`".into())
         );
+        assert_eq!(refused("blocks.7"), ("there is no `blocks.7`".into(), "there are `blocks.0` to `blocks.2`".into()));
         assert_eq!(refused("blocks.2-1"), ("`blocks.2-1` runs backwards".into(), "write `blocks.1-2`".into()));
         assert_eq!(
             refused("layer1.conv"),
