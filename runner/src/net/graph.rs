@@ -24,7 +24,7 @@ pub struct Graph {
 }
 
 /// Where a node's input comes from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Source {
     /// The image.
     Image,

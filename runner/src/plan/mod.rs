@@ -1,9 +1,12 @@
 //! The plan: what will be done. All names are resolved; nothing later looks at YAML again.
 
+pub mod cost;
 pub mod expand;
 #[cfg(test)]
 mod fixture;
 pub mod groups;
+#[cfg(test)]
+mod laws;
 pub mod norms;
 pub mod pattern;
 pub mod phase;
