@@ -6,14 +6,13 @@ use crate::layers::AnyLayer;
 
 /// A layer of a list does not fit where it was put.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error(transparent)]
+#[error("{error}")]
 pub struct SequentialError {
     /// The layer's place in its list, from 0.
     pub index: usize,
     /// Which place of its `with` is meant, where one is.
     pub with: Option<usize>,
     /// What does not fit.
-    #[source]
     pub error: BuildError,
 }
 
