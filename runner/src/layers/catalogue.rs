@@ -46,6 +46,18 @@ macro_rules! layers {
             fn is_random(&self) -> bool {
                 match self { $(AnyLayer::$variant(layer) => layer.is_random(),)* }
             }
+            fn activation(&self) -> Option<Activation> {
+                match self { $(AnyLayer::$variant(layer) => layer.activation(),)* }
+            }
+            fn fuses_activation(&self) -> bool {
+                match self { $(AnyLayer::$variant(layer) => layer.fuses_activation(),)* }
+            }
+            fn is_elementwise(&self) -> bool {
+                match self { $(AnyLayer::$variant(layer) => layer.is_elementwise(),)* }
+            }
+            fn kept_for_backward(&self, inputs: &[Shape], output: Shape) -> Kept {
+                match self { $(AnyLayer::$variant(layer) => layer.kept_for_backward(inputs, output),)* }
+            }
             fn forward<D: Kernels>(&self, inputs: &[Tensor<D>], params: &[Tensor<D>], pass: &mut Pass<D>) -> Result<Tensor<D>, LayerError> {
                 match self { $(AnyLayer::$variant(layer) => layer.forward(inputs, params, pass),)* }
             }
