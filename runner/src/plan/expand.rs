@@ -85,9 +85,10 @@ pub fn unfreeze(shorthand: &GradualUnfreeze) -> Vec<Phase> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::plan::fixture;
 
     fn schedule(yaml: &str) -> Schedule {
-        serde_yaml::from_str(yaml).unwrap()
+        fixture::yaml(yaml)
     }
 
     #[test]

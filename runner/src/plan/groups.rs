@@ -113,7 +113,7 @@ mod tests {
     use crate::plan::fixture;
 
     fn draft(phase: &str) -> Draft {
-        let schedule = serde_yaml::from_str(&format!("phases: [{{ name: a, epochs: 1, {phase} }}]")).unwrap();
+        let schedule = fixture::yaml(&format!("phases: [{{ name: a, epochs: 1, {phase} }}]"));
         expand(&schedule).remove(0)
     }
 

@@ -102,7 +102,7 @@ mod tests {
     use crate::plan::{fixture, groups};
 
     fn resolve(phase: &str) -> (Vec<NormSetting>, Problems) {
-        let schedule = serde_yaml::from_str(&format!("phases: [{{ name: a, epochs: 1, lr: 1, {phase} }}]")).unwrap();
+        let schedule = fixture::yaml(&format!("phases: [{{ name: a, epochs: 1, lr: 1, {phase} }}]"));
         let (draft, graph) = (expand(&schedule).remove(0), fixture::net(&["stem", "blocks.0", "blocks.1", "head"]));
         let mut problems = Problems::default();
         let owners = groups::owners(&draft, &graph, &mut problems);

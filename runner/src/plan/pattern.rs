@@ -92,11 +92,11 @@ fn unknown(text: &str, graph: &Graph, at: &Path) -> Problem {
     if near.help.as_deref().is_some_and(|help| help.starts_with("did you mean")) {
         return near;
     }
-    problem.help(format!("the stages are {}", overview(graph)))
+    problem.help(format!("the stages are {}", overview(graph.stages.iter().map(|stage| stage.name.as_str()))))
 }
 
-/// The stages' names in order, runs of numbers drawn together: `stem, blocks.0-15, head`.
-pub fn overview(graph: &Graph) -> String {
+/// Stages' names, runs of numbers drawn together: `stem, blocks.0-15, head`.
+pub fn overview<'a>(stages: impl IntoIterator<Item = &'a str>) -> String {
     let mut names: Vec<String> = Vec::new();
     let mut run: Option<(&str, usize, usize)> = None;
     let close = |run: Option<(&str, usize, usize)>, names: &mut Vec<String>| match run {
@@ -104,15 +104,15 @@ pub fn overview(graph: &Graph) -> String {
         Some((family, first, last)) => names.push(format!("{family}{first}-{last}")),
         None => {}
     };
-    for stage in &graph.stages {
-        run = match (numbered(&stage.name), run) {
+    for stage in stages {
+        run = match (numbered(stage), run) {
             (Some((family, number)), Some((running, first, last))) if family == running && number == last + 1 => {
                 Some((running, first, number))
             }
             (numbered, open) => {
                 close(open, &mut names);
                 if numbered.is_none() {
-                    names.push(stage.name.clone());
+                    names.push(stage.to_owned());
                 }
                 numbered.map(|(family, number)| (family, number, number))
             }

@@ -1,1 +1,5 @@
 //! What a person reads: the terminal, the events.
+
+pub mod plan;
+
+pub use plan::PlanReport;
