@@ -19,19 +19,22 @@ pub struct Answers {
     pub labels: Vec<usize>,
     /// Each sample's probabilities, `labels.len() * classes` values.
     pub probabilities: Vec<f32>,
+    /// Sum over samples of their cross-entropy.
+    pub loss_sum: f64,
 }
 
 impl Answers {
     /// No answers yet, over so many classes.
     pub fn new(classes: usize) -> Self {
-        Answers { classes, labels: Vec::new(), probabilities: Vec::new() }
+        Answers { classes, labels: Vec::new(), probabilities: Vec::new(), loss_sum: 0.0 }
     }
 
     /// Adds a batch: true classes and logits (N, K).
     pub fn push(&mut self, labels: &[usize], logits: &[f32]) {
         self.labels.extend_from_slice(labels);
-        for row in logits.chunks_exact(self.classes) {
+        for (row, &label) in logits.chunks_exact(self.classes.max(1)).zip(labels) {
             self.probabilities.extend(softmax(row));
+            self.loss_sum += cross_entropy(row, label);
         }
     }
 
@@ -76,14 +79,14 @@ pub struct Scores {
 }
 
 impl Scores {
-    /// The metrics of these answers, whose mean loss is known.
-    pub fn of(answers: &Answers, loss: f64) -> Self {
+    /// The metrics of these answers.
+    pub fn of(answers: &Answers) -> Self {
         let confusion = Confusion::of(answers);
         let classes = per_class::scores(&confusion);
         let present: Vec<&ClassScore> = classes.iter().filter(|class| class.support > 0).collect();
         let mean = |of: fn(&ClassScore) -> f64| mean(present.iter().map(|class| of(class)));
         Scores {
-            loss,
+            loss: answers.loss_sum / answers.labels.len().max(1) as f64,
             accuracy: accuracy::accuracy(&confusion),
             balanced_accuracy: mean(|class| class.recall),
             auc: auc::macro_auc(answers),
@@ -97,9 +100,11 @@ fn mean(values: impl Iterator<Item = f64>) -> f64 {
     if count == 0 { 0.0 } else { sum / count as f64 }
 }
 
-/// The mean cross-entropy of these answers.
-pub fn cross_entropy(answers: &Answers) -> f64 {
-    mean(answers.rows().zip(&answers.labels).map(|(row, &label)| -f64::from(row[label].max(1e-38)).ln()))
+/// The cross-entropy of one sample: minus the logarithm of its class's probability.
+fn cross_entropy(logits: &[f32], label: usize) -> f64 {
+    let top = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let sum: f64 = logits.iter().map(|&logit| f64::from(logit - top).exp()).sum();
+    sum.ln() - f64::from(logits[label] - top)
 }
 
 #[cfg(test)]
@@ -117,7 +122,7 @@ mod tests {
     fn scores_of_a_small_split() {
         let mut answers = Answers::new(2);
         answers.push(&[0, 0, 0, 1], &[2.0, 0.0, 2.0, 0.0, 0.0, 2.0, 0.0, 2.0]);
-        let scores = Scores::of(&answers, cross_entropy(&answers));
+        let scores = Scores::of(&answers);
         assert_eq!(answers.predicted(), [0, 0, 1, 1]);
         assert!((scores.accuracy - 0.75).abs() < 1e-12);
         assert!((scores.balanced_accuracy - (2.0 / 3.0 + 1.0) / 2.0).abs() < 1e-12);
@@ -130,7 +135,7 @@ mod tests {
 
     #[test]
     fn an_empty_split_has_scores_of_zero() {
-        let scores = Scores::of(&Answers::new(3), 0.0);
+        let scores = Scores::of(&Answers::new(3));
         assert!(scores.accuracy.abs() < f64::EPSILON);
         assert_eq!(scores.auc, None);
     }
