@@ -1,6 +1,5 @@
 //! What `runner plan` says: the plan for programs (JSON), and from the same figures for a person.
 
-mod figures;
 mod text;
 
 use crate::layers::{NormMode, Shape};
@@ -31,7 +30,7 @@ pub struct PlanReport {
     /// The net by stage, in order.
     pub stages: Vec<StageReport>,
     /// Parameters of all stages, running statistics apart.
-    pub parameters: u64,
+    pub parameters: usize,
     /// Multiply-adds of the forward pass of one sample.
     pub multiply_adds: u64,
     /// The phases, in order, shorthand written out.
@@ -76,7 +75,7 @@ pub struct StageReport {
     /// Shape of its output for one sample: height, width, channels; or features.
     pub output: Vec<usize>,
     /// Its parameters, running statistics apart.
-    pub parameters: u64,
+    pub parameters: usize,
     /// Multiply-adds of the forward pass of one sample.
     pub multiply_adds: u64,
     /// How many layers it has of each kind.
@@ -93,9 +92,9 @@ pub struct PhaseReport {
     /// What trains.
     pub groups: Vec<GroupReport>,
     /// Values that train: what the optimizer visits.
-    pub trainable: u64,
+    pub trainable: usize,
     /// Values that do not, running statistics apart.
-    pub frozen: u64,
+    pub frozen: usize,
     /// How many batch norms do what.
     pub batch_norm: NormReport,
     /// The first layer with a parameter that trains: all before it runs without a tape.
@@ -114,7 +113,7 @@ pub struct GroupReport {
     /// Its weight decay, where it is not the optimizer's.
     pub weight_decay: Option<f64>,
     /// Its values that train.
-    pub trainable: u64,
+    pub trainable: usize,
 }
 
 /// How many batch norms do what.
@@ -198,7 +197,7 @@ fn of_stage(graph: &Graph, place: usize) -> StageReport {
     StageReport {
         name: stage.name.clone(),
         output: dims(nodes.last().map_or(graph.input, |node| node.output)),
-        parameters: graph.param_count(place) as u64,
+        parameters: graph.param_count(place),
         multiply_adds: graph.multiply_adds(place),
         layers,
     }
@@ -218,8 +217,8 @@ fn of_weights(plan: &Plan) -> Option<WeightsReport> {
 
 fn of_phase(plan: &Plan, phase: &PhasePlan) -> PhaseReport {
     let graph = &plan.graph;
-    let trainable = phase.trainable_values(graph) as u64;
-    let all: u64 = (0..graph.stages.len()).map(|stage| graph.param_count(stage) as u64).sum();
+    let trainable = phase.trainable_values(graph);
+    let all: usize = (0..graph.stages.len()).map(|stage| graph.param_count(stage)).sum();
     let memory = Memory::of(graph, phase, plan.spec.data.batch, &plan.spec.schedule.optimizer);
     PhaseReport {
         name: phase.name.clone(),
@@ -248,7 +247,7 @@ fn of_group(graph: &Graph, group: &Group) -> GroupReport {
         name: group.name.clone(),
         lr: group.lr,
         weight_decay: group.weight_decay,
-        trainable: group.params.iter().map(|&param| graph.params[param].def.count() as u64).sum(),
+        trainable: group.params.iter().map(|&param| graph.params[param].def.count()).sum(),
     }
 }
 

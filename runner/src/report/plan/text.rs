@@ -1,7 +1,7 @@
 //! The plan as a person reads it.
 
-use super::figures::{bytes, grouped, rate, rounded};
 use super::{BoundaryReport, NormReport, PhaseReport, PlanReport, StageReport, WeightsReport};
+use crate::report::number::{bytes, grouped, rate, rounded};
 use comfy_table::{CellAlignment, Table, presets};
 use std::fmt;
 
