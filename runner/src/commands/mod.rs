@@ -1,3 +1,5 @@
 //! The commands of the program, one file each.
 
+pub mod check;
+pub mod plan;
 pub mod schema;

@@ -9,14 +9,10 @@ use crate::spec::{Backbone, Path, Pipeline, Problem, Problems};
 /// Outputs of a net that is looked at although the data's classes are not known.
 const SOME_CLASSES: usize = 2;
 
-/// The longest side of an image, in pixels: far above any real net's, it keeps products of sizes
-/// from overflowing.
-const MAX_SIDE: usize = 1 << 13;
-
 /// The net that a spec describes, with an output for each of `classes`; `None` where the data could
 /// not be looked at.
 ///
-/// What is wrong goes to `problems`. Where another net with the same stages can still be had, as
+/// `problems` has what [`crate::spec::check`] found, and gets what is wrong beyond. Where another net with the same stages can still be had, as
 /// when the image is too small for the backbone, that one is given: names can be looked up in it.
 pub fn assemble(spec: &Pipeline, classes: Option<usize>, problems: &mut Problems) -> Option<Graph> {
     let input = input(spec, problems);
@@ -43,22 +39,22 @@ pub fn assemble(spec: &Pipeline, classes: Option<usize>, problems: &mut Problems
     stand_in_heads(spec, count).into_iter().find_map(|head| build(spec, stand_in, &head, count).ok())
 }
 
-/// The shape of the images, if there can be such images and the net can take them.
+/// The shape of the images, if there can be such images ([`crate::spec::check`] looked at their
+/// size) and the net can take them.
 fn input(spec: &Pipeline, problems: &mut Problems) -> Option<Shape> {
     let image = &spec.data.image;
-    let Size([height, width]) = image.size;
-    let before = problems.0.len();
-    if height.min(width) == 0 || height.max(width) > MAX_SIDE {
-        let message = format!("images cannot be {height}x{width}: a side has from 1 to {MAX_SIDE} pixels");
-        problems.push(Problem::new(Path::of("data.image.size"), message));
-    }
     if let (Some(backbone), Channels::Gray) = (&spec.backbone, image.channels) {
         let message = format!("`{}` takes images of three channels, `gray` has one", backbone.arch.name());
         let help = "write `rgb`: grey images are then given to it as three equal channels";
         problems.push(Problem::new(Path::of("data.image.channels"), message).help(help));
+        return None;
     }
-    let shape = Shape::Image { height, width, channels: image.channels.count() };
-    (problems.0.len() == before).then_some(shape)
+    let at = Path::of("data.image.size");
+    if problems.0.iter().any(|problem| problem.path == at) {
+        return None;
+    }
+    let Size([height, width]) = image.size;
+    Some(Shape::Image { height, width, channels: image.channels.count() })
 }
 
 /// A shape of image that the net takes for sure, to look at its names although the spec's does not

@@ -21,7 +21,7 @@ pub use phase::{Group, PhasePlan};
 
 use crate::data::{DataFacts, open};
 use crate::net::Graph;
-use crate::spec::{Pipeline, Problem, Problems};
+use crate::spec::{self, Pipeline, Problem, Problems};
 use crate::weights::LoadReport;
 use std::path::Path;
 
@@ -63,36 +63,45 @@ impl Plan {
     }
 
     fn resolve(spec: &Pipeline, dir: &Path, data: Result<DataFacts, Problems>) -> Result<Plan, Problems> {
-        let mut problems = Problems::default();
+        let mut problems = spec::check(spec);
+        let settled = problems.0.len();
         let data = data.map_err(|more| problems.0.extend(more.0)).ok();
-        let arch = spec.backbone.as_ref().map(|backbone| backbone.arch);
-        let normalize = Normalization::resolve(&spec.data.image, arch, &mut problems);
         let classes = data.as_ref().map(|data| data.classes.len());
         let graph = assemble::assemble(spec, classes, &mut problems);
         let parts = graph.map(|graph| {
             let weights = weights::hold(spec, &graph, dir, &mut problems);
             let drafts = expand::expand(&spec.schedule);
-            let phases: Vec<PhasePlan> =
-                drafts.iter().map(|draft| PhasePlan::resolve(draft, &graph, &mut problems)).collect();
+            let resolve = |draft| PhasePlan::resolve(draft, &graph, &mut problems);
+            let phases: Vec<PhasePlan> = drafts.iter().map(resolve).collect();
             (graph, weights, phases)
         });
         match (data, parts) {
             (Some(data), Some((graph, weights, phases))) if problems.0.is_empty() => {
-                let warnings = warnings::all(&graph, &phases, weights.as_ref(), &data);
-                Ok(Plan { spec: spec.clone(), data, graph, phases, normalize, weights, warnings })
+                let arch = spec.backbone.as_ref().map(|backbone| backbone.arch);
+                Ok(Plan {
+                    normalize: Normalization::resolve(&spec.data.image, arch),
+                    warnings: warnings::all(&graph, &phases, weights.as_ref(), &data),
+                    spec: spec.clone(),
+                    data,
+                    graph,
+                    phases,
+                    weights,
+                })
             }
-            _ => Err(once(problems)),
+            _ => Err(once(problems, settled)),
         }
     }
 }
 
-/// The problems without repetitions, as phases of one shorthand have the same ones.
-fn once(problems: Problems) -> Problems {
-    let mut seen: Vec<Problem> = Vec::with_capacity(problems.0.len());
-    for problem in problems.0 {
-        if !seen.contains(&problem) {
-            seen.push(problem);
+/// The problems without what they say twice: the phases of a shorthand have the same ones, and where
+/// one of the first `settled` is, those that follow from it are.
+fn once(problems: Problems, settled: usize) -> Problems {
+    let mut kept: Vec<Problem> = Vec::with_capacity(problems.0.len());
+    for (place, problem) in problems.0.into_iter().enumerate() {
+        let follows = place >= settled && kept.iter().take(settled).any(|first| first.path == problem.path);
+        if !follows && !kept.contains(&problem) {
+            kept.push(problem);
         }
     }
-    Problems(seen)
+    Problems(kept)
 }

@@ -9,6 +9,7 @@
 //! | `"*"` | everything |
 
 use crate::net::{Graph, ParamId, Stage};
+use crate::spec::problem::nearest;
 use crate::spec::{Path, Problem};
 use regex::Regex;
 
@@ -88,9 +89,8 @@ fn unknown(text: &str, graph: &Graph, at: &Path) -> Problem {
             names.push(family.trim_end_matches('.'));
         }
     }
-    let near = problem.clone().suggest(text, names);
-    if near.help.as_deref().is_some_and(|help| help.starts_with("did you mean")) {
-        return near;
+    if let Some(name) = nearest(text, names) {
+        return problem.help(format!("did you mean `{name}`?"));
     }
     problem.help(format!("the stages are {}", overview(graph.stages.iter().map(|stage| stage.name.as_str()))))
 }
