@@ -1,5 +1,7 @@
 //! What `runner plan` says: the plan for programs (JSON), and from the same figures for a person.
 
+#[cfg(test)]
+mod tests;
 mod text;
 
 use crate::layers::{NormMode, Shape};
