@@ -52,10 +52,13 @@ impl Prepare {
 
     /// Appends the image's values, normalized, in the order of its bytes.
     pub fn normalize(&self, image: &Pixels, out: &mut Vec<f32>) {
+        out.reserve(image.bytes.len());
         match self.tables.as_slice() {
             [r, g, b] => {
-                let pixels = image.bytes.chunks_exact(3);
-                out.extend(pixels.flat_map(|p| [r[usize::from(p[0])], g[usize::from(p[1])], b[usize::from(p[2])]]));
+                for pixel in image.bytes.chunks_exact(3) {
+                    let [at_r, at_g, at_b] = [0, 1, 2].map(|channel| usize::from(pixel[channel]));
+                    out.extend_from_slice(&[r[at_r], g[at_g], b[at_b]]);
+                }
             }
             tables => {
                 let tables = tables.iter().cycle();
