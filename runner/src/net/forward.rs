@@ -141,7 +141,8 @@ impl<'a, D: Kernels> Walk<'a, D> {
         } else {
             pass.node = id as u64;
             pass.activation = self.fused(id);
-            let params = &self.net.params.tensors()[node.params.clone()];
+            let params = self.net.params.tensors().get(node.params.clone());
+            let params = params.ok_or_else(|| LayerError::Shape("its parameters have no values".into()))?;
             Some(node.layer.forward(&inputs, params, pass)?)
         };
         self.outputs[id] = output;
