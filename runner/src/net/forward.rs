@@ -164,3 +164,38 @@ impl<'a, D: Kernels> Walk<'a, D> {
         Ok(Part { live, buffers: self.buffers })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::{Cpu, KernelSet};
+    use crate::layers::{AnyLayer, Flatten, Shape};
+    use crate::net::{Builder, sequential};
+    use crate::random::Purpose;
+
+    #[test]
+    fn an_activation_is_dropped_after_its_last_consumer() {
+        let list: Vec<AnyLayer> = vec![Flatten {}.into(); 4];
+        let mut builder = Builder::new(Shape::Features(2));
+        sequential::layers(&mut builder, &list, Source::Image).unwrap();
+        let net = Net { graph: builder.finish(), params: Params::new(Vec::new()) };
+        let images = Tensor::from_vec(&Cpu::default(), vec![1.0, 2.0], &[1, 2]).unwrap();
+        let mut walk = Walk::new(&net, 0..4, vec![(Source::Image, images)]);
+        let mut tape = Tape::off(KernelSet::Fast);
+        let mut pass = Pass {
+            tape: &mut tape,
+            training: false,
+            norm: NormMode::Inference,
+            key: Key::new(0, Purpose::Layer),
+            samples: &[0],
+            activation: None,
+            node: 0,
+            updates: Vec::new(),
+        };
+        for node in 0..4 {
+            walk.step(node, &mut pass).unwrap();
+            let held = walk.outputs.iter().flatten().count() + walk.image.iter().count();
+            assert_eq!((held, walk.outputs[node].is_some()), (1, true), "after node {node}");
+        }
+    }
+}
