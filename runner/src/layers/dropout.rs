@@ -62,7 +62,7 @@ mod tests {
     use crate::engine::Cpu;
 
     fn ones() -> Tensor<Cpu> {
-        tensor(&[64, 2, 5, 10], &[1.0; 6400])
+        tensor(&[64, 2, 5, 10], &vec![1.0; 6400])
     }
 
     fn drop(trial: &Trial, p: f64) -> Vec<f32> {
@@ -91,8 +91,8 @@ mod tests {
 
     #[test]
     fn nothing_happens_in_evaluation_or_at_zero() {
-        assert_eq!(evaluate(Dropout(0.5), &ones(), &[]).values, [1.0; 6400]);
-        assert_eq!(drop(&Trial::training(), 0.0), [1.0; 6400]);
+        assert_eq!(evaluate(Dropout(0.5), &ones(), &[]).values, vec![1.0; 6400]);
+        assert_eq!(drop(&Trial::training(), 0.0), vec![1.0; 6400]);
     }
 
     #[test]

@@ -72,19 +72,12 @@ impl<D: Kernels> Net<D> {
         given: Activations<D>,
         run: Forward<'_, D>,
     ) -> Result<Part<D>, (NodeId, LayerError)> {
+        let Forward { tape, training, norms, key, samples } = run;
         let mut walk = Walk::new(self, nodes, given);
-        let mut pass = Pass {
-            tape: run.tape,
-            training: run.training,
-            norm: NormMode::Inference,
-            key: run.key,
-            samples: run.samples,
-            activation: None,
-            node: 0,
-            updates: Vec::new(),
-        };
+        let (norm, updates) = (NormMode::Inference, Vec::new());
+        let mut pass = Pass { tape, training, norm, key, samples, activation: None, node: 0, updates };
         for node in walk.nodes.clone() {
-            pass.norm = run.norms.get(node).copied().unwrap_or(NormMode::Inference);
+            pass.norm = norms.get(node).copied().unwrap_or(NormMode::Inference);
             walk.step(node, &mut pass).map_err(|error| (node, error))?;
         }
         walk.finish()
