@@ -118,6 +118,28 @@ mod tests {
     }
 
     #[test]
+    fn errors_point_at_the_argument() {
+        for (yaml, path) in [
+            ("[relu, { conv2d: { out: 8, kernel: 0 } }]", "[1].conv2d.kernel"),
+            ("[{ conv2d: { out: 8, kernel: 3, padding: { top: -1 } } }]", "[0].conv2d.padding.top"),
+            ("[{ linear: { out: clases } }]", "[0].linear.out"),
+            ("[{ dropout: 2 }]", "[0].dropout"),
+            ("[{ squeeze_excite: { squeeze: 0 } }]", "[0].squeeze_excite.squeeze"),
+        ] {
+            let deserializer = serde_yaml::Deserializer::from_str(yaml);
+            let error = serde_path_to_error::deserialize::<_, Vec<AnyLayer>>(deserializer).unwrap_err();
+            assert_eq!(error.path().to_string(), path, "{error}");
+        }
+    }
+
+    #[test]
+    fn nothing_after_the_colon_is_no_argument() {
+        assert_eq!(parse("relu:"), Relu {}.into());
+        assert_eq!(parse("batch_norm:"), super::super::BatchNorm::default().into());
+        assert!(parse_error("conv2d:").contains("missing field `out`"));
+    }
+
+    #[test]
     fn the_schema_has_a_form_for_each_layer_and_names_alone_where_they_do() {
         let schema = serde_json::to_value(schemars::schema_for!(AnyLayer)).unwrap();
         let forms = schema["oneOf"].as_array().unwrap();

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 pub struct Dropout(
     /// The probability, from 0 to below 1.
     #[serde(deserialize_with = "arguments::probability")]
-    #[schemars(range(min = 0.0, max = 1.0))]
+    #[schemars(range(min = 0.0), extend("exclusiveMaximum" = 1.0))]
     pub f64,
 );
 
