@@ -1,1 +1,4 @@
 //! The commands of the program, one file each.
+
+pub mod convert;
+pub mod inspect;
