@@ -4,6 +4,7 @@ pub mod error;
 pub mod evaluate;
 pub mod events;
 pub mod frozen;
+pub mod observer;
 pub mod optimizer;
 pub mod run_dir;
 pub mod stop;
