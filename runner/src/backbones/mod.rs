@@ -128,12 +128,6 @@ impl Arch {
         head::layers(self, classes)
     }
 
-    /// The names that frameworks give the tensors of that classifier, and the names that they have
-    /// here when [`Arch::default_head`] is the stage `head`: `("fc.weight", "head.1.weight")`.
-    pub fn head_names(self) -> Vec<(String, String)> {
-        head::names(self)
-    }
-
     /// How its pretrained weights want their images.
     pub fn preprocessing(self) -> Preprocessing {
         match self {

@@ -43,3 +43,34 @@ impl Layer for AdaptiveAvgPool {
         Ok(D::adaptive_avg_pool(pass.tape, x, self.out.0)?)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{assert_near, evaluate, image, parse, parse_error, shape_error, tensor};
+    use super::*;
+
+    #[test]
+    fn reads_its_size() {
+        assert_eq!(parse("adaptive_avg_pool: { out: 7 }"), AdaptiveAvgPool::new(7).into());
+        assert_eq!(parse("adaptive_avg_pool: { out: [1, 2] }"), AdaptiveAvgPool::new(Size([1, 2])).into());
+        assert!(parse_error("adaptive_avg_pool: { out: 0 }").contains("0 is not from 1"));
+    }
+
+    #[test]
+    fn the_output_has_one_size_whatever_the_inputs() {
+        for size in [1, 3, 7, 13] {
+            assert_eq!(AdaptiveAvgPool::new(7).output(&[image(size, size, 5)]).unwrap(), image(7, 7, 5));
+        }
+        assert!(shape_error(AdaptiveAvgPool::new(7), &[Shape::Features(3)]).contains("it takes an image"));
+    }
+
+    #[test]
+    fn cells_are_torchs() {
+        let x = tensor(&[1, 1, 5, 1], &[1., 2., 3., 4., 5.]);
+        let to = |width| AdaptiveAvgPool::new(Size([1, width]));
+        assert_near(&evaluate(to(2), &x, &[]).values, &[2., 4.]);
+        assert_near(&evaluate(to(3), &x, &[]).values, &[1.5, 3., 4.5]);
+        let narrow = tensor(&[1, 1, 2, 1], &[1., 2.]);
+        assert_near(&evaluate(to(3), &narrow, &[]).values, &[1., 1.5, 2.]);
+    }
+}

@@ -22,10 +22,6 @@ impl Layer for Add {
         }
     }
 
-    fn multiply_adds(&self, inputs: &[Shape], output: Shape) -> u64 {
-        (inputs.len().saturating_sub(1) as u64).saturating_mul(output.count() as u64)
-    }
-
     fn is_elementwise(&self) -> bool {
         true
     }
@@ -52,5 +48,34 @@ impl Layer for Add {
             sum = D::add(pass.tape, &sum, term, None)?;
         }
         Ok(D::add(pass.tape, &sum, last, pass.activation)?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{Trial, image, parse, parse_error, shape_error, tensor};
+    use super::*;
+    use crate::engine::Activation;
+
+    #[test]
+    fn reads_places() {
+        assert_eq!(parse("add: { with: [0, 2] }"), Add { with: vec![0, 2] }.into());
+        assert!(parse_error("add: { with: [-1] }").contains("-1"));
+    }
+
+    #[test]
+    fn shapes_must_be_equal() {
+        assert_eq!(Add::default().output(&[image(2, 3, 4), image(2, 3, 4)]).unwrap(), image(2, 3, 4));
+        assert_eq!(shape_error(Add::default(), &[image(2, 3, 4), image(2, 3, 5)]), "2x3x4 and 2x3x5 cannot be added");
+        assert!(shape_error(Add::default(), &[image(2, 3, 4)]).contains("two inputs"));
+    }
+
+    #[test]
+    fn is_the_sum_of_all_and_an_activation_runs_within() {
+        let terms = [[1., -2.], [10., -20.], [-5., 30.]].map(|values| tensor(&[1, 2], &values));
+        assert_eq!(Trial::default().run(Add::default(), &terms, &[]).values, [6., 8.]);
+        let fused = Trial { activation: Some(Activation::Relu), ..Trial::default() };
+        assert_eq!(fused.run(Add::default(), &terms, &[]).values, [6., 8.]);
+        assert_eq!(fused.run(Add::default(), &terms[..2], &[]).values, [11., 0.]);
     }
 }

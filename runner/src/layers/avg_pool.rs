@@ -58,7 +58,7 @@ impl AvgPool {
 impl Layer for AvgPool {
     fn output(&self, inputs: &[Shape]) -> Result<Shape, LayerError> {
         let [input] = exactly(inputs)?;
-        super::pooled(*input, |size| self.window(size), self.padding)
+        super::pooled(*input, |size| self.window(size))
     }
 
     fn kept_for_backward(&self, _: &[Shape], _: Shape) -> Kept {
@@ -74,5 +74,40 @@ impl Layer for AvgPool {
         let [x] = exactly(inputs)?;
         let [_, height, width, _] = *exactly(x.dims())?;
         Ok(D::avg_pool(pass.tape, x, &self.window([height, width]), self.count_padding)?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{assert_near, evaluate, image, parse, shape_error, tensor};
+    use super::*;
+
+    #[test]
+    fn reads_every_form() {
+        assert_eq!(parse("avg_pool: { size: 2 }"), AvgPool::new(2).into());
+        assert_eq!(
+            parse("avg_pool: { size: 3, stride: 1, padding: 1, count_padding: false }"),
+            AvgPool::new(3).stride(1).padding(1).without_padding_counted().into()
+        );
+    }
+
+    #[test]
+    fn output_shapes_and_what_does_not_fit() {
+        let layer = AvgPool::new(3).stride(1).padding(1);
+        assert_eq!(layer.output(&[image(35, 35, 192)]).unwrap(), image(35, 35, 192));
+        assert_eq!(
+            shape_error(AvgPool::new(8), &[image(7, 9, 1)]),
+            "a window of 8x8 does not fit into an image of 7x9"
+        );
+        assert!(shape_error(AvgPool::new(1).padding(1), &[image(7, 9, 1)]).contains("its padding must be smaller"));
+    }
+
+    #[test]
+    fn padding_counts_or_does_not() {
+        let x = tensor(&[1, 2, 2, 1], &[1., 2., 3., 6.]);
+        assert_near(&evaluate(AvgPool::new(2), &x, &[]).values, &[3.]);
+        let layer = AvgPool::new(2).stride(2).padding(1);
+        assert_near(&evaluate(layer.clone(), &x, &[]).values, &[0.25, 0.5, 0.75, 1.5]);
+        assert_near(&evaluate(layer.without_padding_counted(), &x, &[]).values, &[1., 2., 3., 6.]);
     }
 }

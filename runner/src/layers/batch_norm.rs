@@ -1,4 +1,4 @@
-use super::{Kept, Layer, LayerError, NormMode, ParamDef, Pass, Role, Shape, arguments, exactly};
+use super::{Layer, LayerError, NormMode, ParamDef, Pass, Role, Shape, arguments, exactly};
 use crate::engine::{BatchStatistics, Broadcast, Kernels, Tape, Tensor};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -80,10 +80,6 @@ impl Layer for BatchNorm {
         ]
     }
 
-    fn multiply_adds(&self, _: &[Shape], output: Shape) -> u64 {
-        output.count() as u64
-    }
-
     fn fuses_activation(&self) -> bool {
         true
     }
@@ -111,8 +107,83 @@ impl Layer for BatchNorm {
         pass.updates.push((3, variance));
         Ok(y)
     }
+}
 
-    fn kept_for_backward(&self, _: &[Shape], _: Shape) -> Kept {
-        Kept { inputs: true, output: false, extra: 0 }
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{Trial, assert_near, evaluate, image, parse, parse_error, tensor};
+    use super::*;
+    use crate::engine::{Activation, Cpu};
+
+    /// Scale, shift, running mean and running variance of two channels.
+    fn params() -> [Tensor<Cpu>; 4] {
+        [[2., 1.], [0.5, -1.], [1., 0.], [4., 1.]].map(|values| tensor(&[2], &values))
+    }
+
+    fn batch() -> Tensor<Cpu> {
+        tensor(&[2, 1, 2, 2], &[1., 10., 3., 20., 5., 30., 7., 40.])
+    }
+
+    #[test]
+    fn reads_every_form() {
+        assert_eq!(parse("batch_norm"), BatchNorm::default().into());
+        assert_eq!(parse("batch_norm: {}"), BatchNorm { eps: 1e-5, momentum: 0.1 }.into());
+        assert_eq!(parse("batch_norm: { eps: 1e-3 }"), BatchNorm::with_eps(1e-3).into());
+        assert!(parse_error("batch_norm: { eps: 0 }").contains("0 is not above 0 and up to 1"));
+        assert!(parse_error("batch_norm: { momentum: 1.5 }").contains("1.5 is not from 0 to 1"));
+    }
+
+    #[test]
+    fn has_four_vectors_two_of_them_buffers() {
+        let params = BatchNorm::default().params(&[image(4, 4, 3)]);
+        let facts: Vec<_> = params.iter().map(|param| (param.name, param.count(), param.role.is_buffer())).collect();
+        let expected = [("weight", 3, false), ("bias", 3, false), ("running_mean", 3, true), ("running_var", 3, true)];
+        assert_eq!(facts, expected);
+    }
+
+    #[test]
+    fn inference_uses_the_running_statistics() {
+        let y = evaluate(BatchNorm::with_eps(1e-12), &batch(), &params());
+        assert_near(&y.values, &[0.5, 9., 2.5, 19., 4.5, 29., 6.5, 39.]);
+        assert!(y.updates.is_empty());
+    }
+
+    #[test]
+    fn a_batch_is_normalized_by_itself_and_the_running_statistics_follow() {
+        let trial = Trial { norm: NormMode::Batch, ..Trial::training() };
+        let y = trial.run(BatchNorm::with_eps(1e-12), &[batch()], &params());
+        // Means 4 and 25, biased variances 5 and 125, unbiased 20/3 and 500/3.
+        let z = [-3., -1., 1., 3.].map(|deviation: f32| deviation / 5_f32.sqrt());
+        let expected: Vec<f32> = z.iter().flat_map(|z| [2. * z + 0.5, z - 1.]).collect();
+        assert_near(&y.values, &expected);
+        let [(2, mean), (3, variance)] = &y.updates[..] else { panic!("{:?}", y.updates) };
+        assert_near(mean, &[0.9 + 0.4, 2.5]);
+        assert_near(variance, &[0.9 * 4. + 0.1 * 20. / 3., 0.9 + 0.1 * 500. / 3.]);
+    }
+
+    #[test]
+    fn an_activation_runs_within() {
+        for norm in [NormMode::Inference, NormMode::Batch] {
+            let plain = Trial { norm, ..Trial::training() };
+            let fused = Trial { activation: Some(Activation::Relu), ..plain.clone() };
+            let expected: Vec<f32> =
+                plain.run(BatchNorm::default(), &[batch()], &params()).values.iter().map(|y| y.max(0.)).collect();
+            assert_near(&fused.run(BatchNorm::default(), &[batch()], &params()).values, &expected);
+        }
+    }
+
+    #[test]
+    fn vectors_are_normalized_too() {
+        let x = tensor(&[2, 2], &[1., 10., 3., 20.]);
+        let trial = Trial { norm: NormMode::Batch, ..Trial::training() };
+        let y = trial.run(BatchNorm::with_eps(1e-12), &[x], &params());
+        assert_near(&y.values, &[-1.5, -2., 2.5, 0.]);
+    }
+
+    #[test]
+    fn one_value_a_channel_has_no_variance() {
+        let trial = Trial { norm: NormMode::Batch, ..Trial::training() };
+        let said = trial.error(BatchNorm::default(), &[tensor(&[1, 1, 1, 2], &[1., 2.])], &params());
+        assert!(said.contains("use a larger batch"), "{said}");
     }
 }

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 pub struct Dropout(
     /// The probability, from 0 to below 1.
     #[serde(deserialize_with = "arguments::probability")]
-    #[schemars(range(min = 0.0, max = 1.0))]
+    #[schemars(range(min = 0.0), extend("exclusiveMaximum" = 1.0))]
     pub f64,
 );
 
@@ -52,5 +52,60 @@ impl Layer for Dropout {
         }
         let mask = Tensor::from_vec(x.device(), mask, x.dims())?;
         Ok(D::scale(pass.tape, x, &mask, Broadcast::Element)?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{Trial, evaluate, image, parse, parse_error, tensor};
+    use super::*;
+    use crate::engine::Cpu;
+
+    fn ones() -> Tensor<Cpu> {
+        tensor(&[64, 2, 5, 10], &vec![1.0; 6400])
+    }
+
+    fn drop(trial: &Trial, p: f64) -> Vec<f32> {
+        trial.run(Dropout(p), &[ones()], &[]).values
+    }
+
+    #[test]
+    fn reads_a_probability() {
+        assert_eq!(parse("dropout: 0.2"), Dropout(0.2).into());
+        assert_eq!(parse("dropout: 0"), Dropout(0.0).into());
+        assert!(parse_error("dropout").contains("needs arguments"));
+        for bad in ["1", "-0.1", "20", ".nan"] {
+            assert!(parse_error(&format!("dropout: {bad}")).contains("is not from 0 to below 1"), "{bad}");
+        }
+        assert_eq!(Dropout(0.5).output(&[image(2, 3, 4)]).unwrap(), image(2, 3, 4));
+    }
+
+    #[test]
+    fn the_share_dropped_is_p_and_the_rest_grows() {
+        let values = drop(&Trial::training(), 0.25);
+        let dropped = values.iter().filter(|&&value| value == 0.0).count();
+        // 6400 draws with p = 1/4: 1600, standard deviation 34.6.
+        assert!((1460..=1740).contains(&dropped), "{dropped}");
+        assert!(values.iter().all(|&value| value == 0.0 || (value - 4.0 / 3.0).abs() < 1e-6));
+    }
+
+    #[test]
+    fn nothing_happens_in_evaluation_or_at_zero() {
+        assert_eq!(evaluate(Dropout(0.5), &ones(), &[]).values, vec![1.0; 6400]);
+        assert_eq!(drop(&Trial::training(), 0.0), vec![1.0; 6400]);
+    }
+
+    #[test]
+    fn what_is_dropped_follows_from_seed_node_and_sample() {
+        let first = drop(&Trial::training(), 0.5);
+        assert_eq!(first, drop(&Trial::training(), 0.5));
+        assert_ne!(first, drop(&Trial { seed: 2, ..Trial::training() }, 0.5));
+        assert_ne!(first, drop(&Trial { node: 1, ..Trial::training() }, 0.5));
+
+        let turned = drop(&Trial { samples: (0..64).rev().collect(), ..Trial::training() }, 0.5);
+        let rows: Vec<&[f32]> = first.chunks(100).collect();
+        let turned: Vec<&[f32]> = turned.chunks(100).rev().collect();
+        assert_eq!(rows, turned);
+        assert_ne!(rows[0], rows[1]);
     }
 }

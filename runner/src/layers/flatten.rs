@@ -29,3 +29,18 @@ impl Layer for Flatten {
         Ok(x.reshape(&[samples, x.len() / samples])?)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{evaluate, image, parse, tensor};
+    use super::*;
+
+    #[test]
+    fn makes_a_vector_of_all_values() {
+        assert_eq!(parse("flatten"), Flatten {}.into());
+        assert_eq!(Flatten {}.output(&[image(3, 4, 5)]).unwrap(), Shape::Features(60));
+        assert_eq!(Flatten {}.output(&[Shape::Features(7)]).unwrap(), Shape::Features(7));
+        let y = evaluate(Flatten {}, &tensor(&[2, 1, 2, 2], &[1., 2., 3., 4., 5., 6., 7., 8.]), &[]);
+        assert_eq!((y.dims, y.values), (vec![2, 4], vec![1., 2., 3., 4., 5., 6., 7., 8.]));
+    }
+}

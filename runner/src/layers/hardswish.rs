@@ -36,3 +36,22 @@ impl Layer for Hardswish {
         Ok(D::activate(pass.tape, x, Activation::Hardswish)?)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{assert_near, evaluate, parse, parse_error, tensor};
+    use super::*;
+
+    #[test]
+    fn reads_its_name_alone() {
+        assert_eq!(parse("hardswish"), Hardswish {}.into());
+        assert_eq!(parse("hardswish: {}"), Hardswish {}.into());
+        assert!(parse_error("hardswish: { inplace: true }").contains("unknown field `inplace`"));
+    }
+
+    #[test]
+    fn values_by_hand() {
+        let x = tensor(&[1, 1, 1, 5], &[-4., -1., 0., 1., 5.]);
+        assert_near(&evaluate(Hardswish {}, &x, &[]).values, &[0., -1. / 3., 0., 2. / 3., 5.]);
+    }
+}

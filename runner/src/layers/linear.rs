@@ -87,3 +87,55 @@ impl Layer for Linear {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::AnyLayer;
+    use super::super::testing::{evaluate, image, parse, parse_error, shape_error, tensor};
+    use super::*;
+
+    #[test]
+    fn reads_a_number_or_the_word_classes() {
+        assert_eq!(parse("linear: { out: 10 }"), Linear::new(10).into());
+        assert_eq!(parse("linear: { out: classes, bias: false }"), Linear::new(Units::Classes).without_bias().into());
+        assert!(parse_error("linear: { out: class }").contains("a whole number from 1, or `classes`"));
+        assert!(parse_error("linear: { out: 0 }").contains("0 is not from 1 to 65536"));
+        assert!(parse_error("linear: { out: -3 }").contains("-3 is not from 1 to 65536"));
+        assert!(parse_error("linear: { out: 2.5 }").contains("a whole number from 1, or `classes`"));
+    }
+
+    #[test]
+    fn classes_are_put_in() {
+        let layer = AnyLayer::from(Linear::new(Units::Classes));
+        assert!(shape_error(layer.clone(), &[Shape::Features(4)]).contains("classes"));
+        assert_eq!(layer.with_classes(7).output(&[Shape::Features(4)]).unwrap(), Shape::Features(7));
+        assert_eq!(AnyLayer::from(Linear::new(3)).with_classes(7), Linear::new(3).into());
+    }
+
+    #[test]
+    fn an_image_is_refused_with_advice() {
+        let said = shape_error(Linear::new(10), &[image(7, 7, 4)]);
+        assert!(said.contains("put `global_avg_pool` or `flatten` before it"), "{said}");
+    }
+
+    #[test]
+    fn counts_parameters_and_multiply_adds() {
+        let params = Linear::new(10).params(&[Shape::Features(4)]);
+        let [weight, bias] = &params[..] else { panic!("{params:?}") };
+        assert_eq!((&weight.dims[..], weight.layout, weight.fans), (&[4, 10][..], Layout::Linear, (4, 10)));
+        assert_eq!((&bias.dims[..], bias.role, bias.fans), (&[10][..], Role::Bias, (4, 10)));
+        assert_eq!(Linear::new(10).multiply_adds(&[Shape::Features(4)], Shape::Features(10)), 40);
+        assert_eq!(Linear::new(10).without_bias().params(&[Shape::Features(4)]).len(), 1);
+    }
+
+    #[test]
+    fn is_a_product_and_a_sum() {
+        let x = tensor(&[2, 2], &[1., 2., 3., 4.]);
+        let weight = tensor(&[2, 3], &[1., 2., 3., 4., 5., 6.]);
+        let bias = tensor(&[3], &[0.5, 0., -0.5]);
+        let y = evaluate(Linear::new(3), &x, &[weight.clone(), bias]);
+        assert_eq!(y.dims, [2, 3]);
+        assert_eq!(y.values, [9.5, 12., 14.5, 19.5, 26., 32.5]);
+        assert_eq!(evaluate(Linear::new(3).without_bias(), &x, &[weight]).values, [9., 12., 15., 19., 26., 33.]);
+    }
+}

@@ -70,7 +70,7 @@ fn overhang(size: usize, before: usize, after: usize, kernel: usize, stride: usi
 impl Layer for MaxPool {
     fn output(&self, inputs: &[Shape]) -> Result<Shape, LayerError> {
         let [input] = exactly(inputs)?;
-        super::pooled(*input, |size| self.window(size), self.padding)
+        super::pooled(*input, |size| self.window(size))
     }
 
     fn kept_for_backward(&self, _: &[Shape], output: Shape) -> Kept {
@@ -87,5 +87,65 @@ impl Layer for MaxPool {
         let [x] = exactly(inputs)?;
         let [_, height, width, _] = *exactly(x.dims())?;
         Ok(D::max_pool(pass.tape, x, &self.window([height, width]))?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{evaluate, image, parse, parse_error, shape_error, tensor};
+    use super::*;
+
+    fn output(layer: &MaxPool, input: Shape) -> Shape {
+        layer.output(&[input]).unwrap()
+    }
+
+    #[test]
+    fn reads_every_form() {
+        assert_eq!(parse("max_pool: { size: 2 }"), MaxPool::new(2).into());
+        assert_eq!(
+            parse("max_pool: { size: [3, 2], stride: 2, padding: 1, ceil_mode: true }"),
+            MaxPool::new(Size([3, 2])).stride(2).padding(1).ceil_mode().into()
+        );
+        assert!(parse_error("max_pool").contains("needs arguments"));
+        assert!(parse_error("max_pool: { size: 2, stride: 0 }").contains("0 is not from 1 to 4096"));
+    }
+
+    #[test]
+    fn output_shapes_are_torchs() {
+        assert_eq!(output(&MaxPool::new(2), image(7, 6, 3)), image(3, 3, 3));
+        assert_eq!(output(&MaxPool::new(3).stride(2).padding(1), image(112, 112, 64)), image(56, 56, 64));
+        assert_eq!(output(&MaxPool::new(3).stride(2), image(112, 112, 64)), image(55, 55, 64));
+        assert_eq!(output(&MaxPool::new(3).stride(2).ceil_mode(), image(112, 112, 64)), image(56, 56, 64));
+        // The last window would see nothing but what hangs over.
+        assert_eq!(output(&MaxPool::new(1).stride(3).ceil_mode(), image(3, 4, 1)), image(1, 2, 1));
+    }
+
+    #[test]
+    fn says_what_does_not_fit() {
+        assert_eq!(
+            shape_error(MaxPool::new(3).stride(2), &[image(2, 2, 8)]),
+            "a window of 3x3 does not fit into an image of 2x2"
+        );
+        assert_eq!(
+            shape_error(MaxPool::new(2).padding(2), &[image(8, 8, 8)]),
+            "its padding must be smaller than its window of 2x2"
+        );
+    }
+
+    #[test]
+    fn the_largest_of_each_window_wins_and_padding_never_does() {
+        let x = tensor(&[1, 2, 2, 2], &[-1., 1., -2., 2., -3., 3., -4., 4.]);
+        let y = evaluate(MaxPool::new(2), &x, &[]);
+        assert_eq!((y.dims, y.values), (vec![1, 1, 1, 2], vec![-1., 4.]));
+        let y = evaluate(MaxPool::new(2).stride(1).padding(1), &x, &[]);
+        assert_eq!(y.dims, [1, 3, 3, 2]);
+        assert_eq!(y.values, [-1., 1., -1., 2., -2., 2., -1., 3., -1., 4., -2., 4., -3., 3., -3., 4., -4., 4.]);
+    }
+
+    #[test]
+    fn a_window_may_hang_over() {
+        let x = tensor(&[1, 1, 3, 1], &[-1., -2., -3.]);
+        let layer = MaxPool::new(Size([1, 2])).ceil_mode();
+        assert_eq!(evaluate(layer, &x, &[]).values, [-1., -3.]);
     }
 }

@@ -74,7 +74,7 @@ pub trait Layer {
         Vec::new()
     }
 
-    /// Multiply-adds for one sample.
+    /// Multiply-adds for one sample, as papers count them: of convolutions and linear maps only.
     fn multiply_adds(&self, inputs: &[Shape], output: Shape) -> u64 {
         let _ = (inputs, output);
         0
@@ -180,3 +180,6 @@ impl AnyLayer {
         }
     }
 }
+
+#[cfg(test)]
+mod testing;

@@ -36,3 +36,22 @@ impl Layer for Relu6 {
         Ok(D::activate(pass.tape, x, Activation::Relu6)?)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{assert_near, evaluate, parse, parse_error, tensor};
+    use super::*;
+
+    #[test]
+    fn reads_its_name_alone() {
+        assert_eq!(parse("relu6"), Relu6 {}.into());
+        assert_eq!(parse("relu6: {}"), Relu6 {}.into());
+        assert!(parse_error("relu6: { inplace: true }").contains("unknown field `inplace`"));
+    }
+
+    #[test]
+    fn values_by_hand() {
+        let x = tensor(&[1, 1, 1, 5], &[-2., 0., 3., 6., 7.]);
+        assert_near(&evaluate(Relu6 {}, &x, &[]).values, &[0., 0., 3., 6., 6.]);
+    }
+}

@@ -36,3 +36,22 @@ impl Layer for Sigmoid {
         Ok(D::activate(pass.tape, x, Activation::Sigmoid)?)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{assert_near, evaluate, parse, parse_error, tensor};
+    use super::*;
+
+    #[test]
+    fn reads_its_name_alone() {
+        assert_eq!(parse("sigmoid"), Sigmoid {}.into());
+        assert_eq!(parse("sigmoid: {}"), Sigmoid {}.into());
+        assert!(parse_error("sigmoid: { inplace: true }").contains("unknown field `inplace`"));
+    }
+
+    #[test]
+    fn values_by_hand() {
+        let x = tensor(&[1, 1, 1, 5], &[-90., -1., 0., 1., 90.]);
+        assert_near(&evaluate(Sigmoid {}, &x, &[]).values, &[0., 0.268_941_4, 0.5, 0.731_058_6, 1.]);
+    }
+}

@@ -36,3 +36,22 @@ impl Layer for Silu {
         Ok(D::activate(pass.tape, x, Activation::Silu)?)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{assert_near, evaluate, parse, parse_error, tensor};
+    use super::*;
+
+    #[test]
+    fn reads_its_name_alone() {
+        assert_eq!(parse("silu"), Silu {}.into());
+        assert_eq!(parse("silu: {}"), Silu {}.into());
+        assert!(parse_error("silu: { inplace: true }").contains("unknown field `inplace`"));
+    }
+
+    #[test]
+    fn values_by_hand() {
+        let x = tensor(&[1, 1, 1, 5], &[-20., -1., 0., 1., 20.]);
+        assert_near(&evaluate(Silu {}, &x, &[]).values, &[-4.122_307e-8, -0.268_941_4, 0., 0.731_058_6, 20.]);
+    }
+}

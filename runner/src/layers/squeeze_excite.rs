@@ -108,7 +108,7 @@ impl Layer for SqueezeExcite {
     }
 
     fn multiply_adds(&self, _: &[Shape], output: Shape) -> u64 {
-        (2 * output.channels() as u64).saturating_mul(self.squeeze as u64).saturating_add(output.count() as u64)
+        (2 * output.channels() as u64).saturating_mul(self.squeeze as u64)
     }
 
     fn kept_for_backward(&self, _: &[Shape], output: Shape) -> Kept {
@@ -137,5 +137,61 @@ impl Layer for SqueezeExcite {
             Gate::Hardsigmoid => hardsigmoid(pass.tape, &excited)?,
         };
         Ok(D::scale(pass.tape, x, &gate, Broadcast::SampleChannel)?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{assert_near, evaluate, image, parse, parse_error, shape_error, tensor};
+    use super::*;
+    use crate::engine::Cpu;
+
+    #[test]
+    fn reads_every_form() {
+        assert_eq!(parse("squeeze_excite: { squeeze: 8 }"), SqueezeExcite::new(8).into());
+        assert_eq!(
+            parse("squeeze_excite: { squeeze: 8, activation: silu, gate: hardsigmoid }"),
+            SqueezeExcite::new(8).activation(SqueezeActivation::Silu).gate(Gate::Hardsigmoid).into()
+        );
+        assert!(parse_error("squeeze_excite: { squeeze: 8, gate: tanh }").contains("unknown variant `tanh`"));
+    }
+
+    #[test]
+    fn has_two_pointwise_convolutions() {
+        let layer = SqueezeExcite::new(8);
+        let params = layer.params(&[image(5, 5, 32)]);
+        let facts: Vec<_> = params.iter().map(|param| (param.name, param.dims.as_slice())).collect();
+        let expected: [(&str, &[usize]); 4] = [
+            ("reduce.weight", &[1, 1, 32, 8]),
+            ("reduce.bias", &[8]),
+            ("expand.weight", &[1, 1, 8, 32]),
+            ("expand.bias", &[32]),
+        ];
+        assert_eq!(facts, expected);
+        assert_eq!(layer.output(&[image(5, 5, 32)]).unwrap(), image(5, 5, 32));
+        assert_eq!(layer.multiply_adds(&[image(5, 5, 32)], image(5, 5, 32)), 2 * 32 * 8);
+        assert!(shape_error(layer, &[Shape::Features(32)]).contains("it takes an image"));
+    }
+
+    /// One channel through one squeezed channel.
+    fn params(reduce: f32, expand: f32) -> [Tensor<Cpu>; 4] {
+        let weight = |value| tensor(&[1, 1, 1, 1], &[value]);
+        [weight(reduce), tensor(&[1], &[0.25]), weight(expand), tensor(&[1], &[0.5])]
+    }
+
+    #[test]
+    fn channels_are_scaled_by_the_gate() {
+        let x = tensor(&[1, 1, 2, 1], &[1., 3.]);
+        // Mean 2, squeezed 2 * 0.5 + 0.25 = 1.25, excited 1.25 * 0.8 + 0.5 = 1.5.
+        let hard = SqueezeExcite::new(1).gate(Gate::Hardsigmoid);
+        assert_near(&evaluate(hard.clone(), &x, &params(0.5, 0.8)).values, &[0.75, 2.25]);
+        let soft = 1.0 / (1.0 + (-1.5_f32).exp());
+        assert_near(&evaluate(SqueezeExcite::new(1), &x, &params(0.5, 0.8)).values, &[soft, 3.0 * soft]);
+        // Squeezed -2 * 0.5 + 0.25 < 0: only the expanding bias is left.
+        assert_near(&evaluate(hard, &x, &params(-0.5, 0.8)).values, &[3.5 / 6., 3.5 / 2.]);
+        let silu = 1.25 / (1.0 + (-1.25_f32).exp());
+        let gate = (silu * 0.8 + 3.5) / 6.0;
+        let layer = SqueezeExcite::new(1).activation(SqueezeActivation::Silu).gate(Gate::Hardsigmoid);
+        assert_near(&evaluate(layer, &x, &params(0.5, 0.8)).values, &[gate, 3.0 * gate]);
     }
 }

@@ -1,6 +1,6 @@
 //! Windows over images: what convolutions and pools have in common.
 
-use super::{LayerError, Pad, Shape};
+use super::{LayerError, Shape};
 use crate::engine::{Padding, Window};
 
 /// Height and width of the output of a window over an image of `size`.
@@ -20,23 +20,15 @@ pub(super) fn slide(window: &Window, size: [usize; 2]) -> Result<[usize; 2], Lay
     })
 }
 
-/// The shape of a pool's output.
-///
-/// `padding` is checked as written: with as much padding as window, some windows would see nothing
-/// but padding.
-pub(super) fn pooled(
-    input: Shape,
-    window: impl FnOnce([usize; 2]) -> Window,
-    padding: Pad,
-) -> Result<Shape, LayerError> {
+/// The shape of a pool's output. With as much padding as window, some windows would see nothing but
+/// padding, so that is an error.
+pub(super) fn pooled(input: Shape, window: impl FnOnce([usize; 2]) -> Window) -> Result<Shape, LayerError> {
     let (size, channels) = input.image()?;
     let window = window(size);
     let [rows, columns] = window.kernel;
-    if padding != Pad::Same {
-        let Padding { top, left, bottom, right } = window.padding;
-        if top.max(bottom) >= rows || left.max(right) >= columns {
-            return Err(LayerError::Shape(format!("the padding must be smaller than the window of {rows}x{columns}")));
-        }
+    let Padding { top, left, bottom, right } = window.padding;
+    if top.max(bottom) >= rows || left.max(right) >= columns {
+        return Err(LayerError::Shape(format!("its padding must be smaller than its window of {rows}x{columns}")));
     }
     let [height, width] = slide(&window, size)?;
     Ok(Shape::Image { height, width, channels })

@@ -72,19 +72,12 @@ impl<D: Kernels> Net<D> {
         given: Activations<D>,
         run: Forward<'_, D>,
     ) -> Result<Part<D>, (NodeId, LayerError)> {
+        let Forward { tape, training, norms, key, samples } = run;
         let mut walk = Walk::new(self, nodes, given);
-        let mut pass = Pass {
-            tape: run.tape,
-            training: run.training,
-            norm: NormMode::Inference,
-            key: run.key,
-            samples: run.samples,
-            activation: None,
-            node: 0,
-            updates: Vec::new(),
-        };
+        let (norm, updates) = (NormMode::Inference, Vec::new());
+        let mut pass = Pass { tape, training, norm, key, samples, activation: None, node: 0, updates };
         for node in walk.nodes.clone() {
-            pass.norm = run.norms.get(node).copied().unwrap_or(NormMode::Inference);
+            pass.norm = norms.get(node).copied().unwrap_or(NormMode::Inference);
             walk.step(node, &mut pass).map_err(|error| (node, error))?;
         }
         walk.finish()
@@ -141,7 +134,8 @@ impl<'a, D: Kernels> Walk<'a, D> {
         } else {
             pass.node = id as u64;
             pass.activation = self.fused(id);
-            let params = &self.net.params.tensors()[node.params.clone()];
+            let params = self.net.params.tensors().get(node.params.clone());
+            let params = params.ok_or_else(|| LayerError::Shape("its parameters have no values".into()))?;
             Some(node.layer.forward(&inputs, params, pass)?)
         };
         self.outputs[id] = output;
@@ -161,5 +155,40 @@ impl<'a, D: Kernels> Walk<'a, D> {
         let live = self.net.graph.live_at(end).into_iter().map(|source| Ok((source, self.at(source)?)));
         let live = live.collect::<Result<_, LayerError>>().map_err(|error| (end, error))?;
         Ok(Part { live, buffers: self.buffers })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::{Cpu, KernelSet};
+    use crate::layers::{AnyLayer, Flatten, Shape};
+    use crate::net::{Builder, sequential};
+    use crate::random::Purpose;
+
+    #[test]
+    fn an_activation_is_dropped_after_its_last_consumer() {
+        let list: Vec<AnyLayer> = vec![Flatten {}.into(); 4];
+        let mut builder = Builder::new(Shape::Features(2));
+        sequential::layers(&mut builder, &list, Source::Image).unwrap();
+        let net = Net { graph: builder.finish(), params: Params::new(Vec::new()) };
+        let images = Tensor::from_vec(&Cpu::default(), vec![1.0, 2.0], &[1, 2]).unwrap();
+        let mut walk = Walk::new(&net, 0..4, vec![(Source::Image, images)]);
+        let mut tape = Tape::off(KernelSet::Fast);
+        let mut pass = Pass {
+            tape: &mut tape,
+            training: false,
+            norm: NormMode::Inference,
+            key: Key::new(0, Purpose::Layer),
+            samples: &[0],
+            activation: None,
+            node: 0,
+            updates: Vec::new(),
+        };
+        for node in 0..4 {
+            walk.step(node, &mut pass).unwrap();
+            let held = walk.outputs.iter().flatten().count() + walk.image.iter().count();
+            assert_eq!((held, walk.outputs[node].is_some()), (1, true), "after node {node}");
+        }
     }
 }

@@ -1,7 +1,8 @@
 //! The graph of a net: what is known of it before it has values.
 
 use super::schedule::Schedule;
-use crate::layers::{AnyLayer, ParamDef, Shape};
+use crate::layers::{AnyLayer, Layer, ParamDef, Shape};
+use std::collections::BTreeSet;
 use std::ops::Range;
 
 /// The place of a node in [`Graph::nodes`].
@@ -112,6 +113,26 @@ impl Graph {
         live.sort_unstable();
         live.dedup();
         live
+    }
+
+    /// An estimate of the values that stay in memory until backward, for one sample, when the nodes
+    /// from `boundary` on are recorded. An activation that several nodes keep counts once; so do a
+    /// layer's output and that of the activation that runs within it.
+    pub fn kept_for_backward(&self, boundary: NodeId) -> usize {
+        let mut kept = BTreeSet::new();
+        let mut extra = 0;
+        for (id, node) in self.nodes.iter().enumerate().skip(boundary) {
+            let inputs: Vec<Shape> = node.inputs.iter().map(|&input| self.shape_of(input)).collect();
+            let of_node = node.layer.kept_for_backward(&inputs, node.output);
+            if of_node.inputs {
+                kept.extend(node.inputs.iter().map(|&input| self.schedule.storage(input)));
+            }
+            if of_node.output {
+                kept.insert(self.schedule.storage(Source::Node(id)));
+            }
+            extra += of_node.extra;
+        }
+        extra + kept.into_iter().map(|source| self.shape_of(source).count()).sum::<usize>()
     }
 
     /// The name of what is at `source`: a node's, or `image`.

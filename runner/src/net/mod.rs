@@ -12,3 +12,6 @@ pub use forward::{Activations, Forward, Net, Output, Part};
 pub use graph::{Graph, Node, NodeId, Param, ParamId, Source, Stage};
 pub use params::Params;
 pub use sequential::SequentialError;
+
+#[cfg(test)]
+mod tests;

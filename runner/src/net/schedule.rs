@@ -51,6 +51,15 @@ impl Schedule {
         self.absorbed.get(node).copied().flatten()
     }
 
+    /// Where the values at `source` are: with an activation that runs within the node, at the
+    /// activation.
+    pub fn storage(&self, source: Source) -> Source {
+        match source {
+            Source::Node(node) => Source::Node(self.fused(node).map_or(node, |(activation, _)| activation)),
+            Source::Image => Source::Image,
+        }
+    }
+
     /// The last node that takes what is at `source`.
     pub fn until(&self, source: Source) -> Option<NodeId> {
         match source {

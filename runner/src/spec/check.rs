@@ -62,11 +62,14 @@ const POSITIVE: (Bound<f64>, Bound<f64>) = (Bound::Excluded(0.0), Bound::Exclude
 /// All finite numbers from 0.
 const NOT_NEGATIVE: (Bound<f64>, Bound<f64>) = (Bound::Included(0.0), Bound::Excluded(f64::INFINITY));
 
-/// `range` for numbers of which only the lower bound needs saying.
+/// `range` for bounds whose upper end is that the number is finite.
 fn finite(problems: &mut Problems, path: Path, value: f64, range: (Bound<f64>, Bound<f64>), what: &str) {
     if !range.contains(&value) {
-        let bound = describe(range.0.as_ref(), Bound::Unbounded);
-        problems.push(Problem::new(path, format!("{what} must be a number {bound}, found {value}")));
+        let bound = match value.is_finite() {
+            true => describe(range.0.as_ref(), Bound::Unbounded),
+            false => "a finite number".to_owned(),
+        };
+        problems.push(Problem::new(path, format!("{what} must be {bound}, found {value}")));
     }
 }
 

@@ -177,8 +177,8 @@ impl Excerpt {
         if tail.chars().nth(marked.min(MAX_LINE - LEAD).max(marked) + rest).is_some() {
             line.push('…');
         }
-        // Of an empty line nothing would be shown, not even its number.
-        if line.is_empty() {
+        // A mark after the last character needs something to stand under.
+        if mark == line.len() {
             line.push(' ');
         }
         Excerpt { name: source.name.clone(), position: Position::of(&source.text, span.start), line, mark: mark..end }

@@ -10,6 +10,7 @@ pub mod check;
 pub mod data;
 pub mod diagnostic;
 pub mod diff;
+pub mod expected;
 pub mod load;
 pub mod located;
 pub mod named;

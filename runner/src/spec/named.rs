@@ -3,6 +3,7 @@
 //! serde's externally tagged enums take the first form only; a catalogue whose entries often need
 //! no argument should take both.
 
+use super::serde_message::HELP;
 use serde::de::value::{MapDeserializer, StrDeserializer};
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, Visitor};
 use std::fmt;
@@ -40,8 +41,8 @@ impl<'de, T: Named> Visitor<'de> for Entry<T> {
         let nothing = std::iter::empty::<(StrDeserializer<'de, E>, StrDeserializer<'de, E>)>();
         T::read(name, MapDeserializer::new(nothing)).map_err(|error: E| {
             let error = error.to_string();
-            match error.strip_prefix("missing field ") {
-                Some(field) => E::custom(format!("`{name}` needs {field}: `{name}: {{ ... }}`")),
+            match error.strip_prefix("missing field `").and_then(|rest| rest.strip_suffix('`')) {
+                Some(field) => E::custom(format!("`{name}` needs `{field}`: `{name}: {{ {field}: ... }}`")),
                 None => E::custom(format!("`{name}` needs a value: `{name}: ...`")),
             }
         })
@@ -106,12 +107,13 @@ impl<T: Named> Visitor<'_> for Nothing<T> {
     type Value = std::convert::Infallible;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "one {} an entry", T::WHAT)
+        write!(f, "one {} per entry", T::WHAT)
     }
 
     fn visit_str<E: Error>(self, second: &str) -> Result<Self::Value, E> {
         Err(E::custom(format!(
-            "one {what} an entry: `{second}` needs an entry of its own, or belongs one level deeper",
+            "one {what} per entry, and `{second}` is a second one{HELP}give it an entry of its own, or indent it if it belongs to \
+             what stands above",
             what = T::WHAT
         )))
     }

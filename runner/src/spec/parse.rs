@@ -1,6 +1,6 @@
 //! From text to a [`Node`] tree, event by event, without recursion.
 
-use super::located::{Located, Position};
+use super::located::{Located, Position, before};
 use super::node::{Content, Entry, Node, Span};
 use super::syntax;
 use indexmap::IndexMap;
@@ -55,9 +55,13 @@ pub fn parse(text: &str, source: usize) -> Result<Parsed, Stop> {
         Builder { text, open: Vec::new(), root: None, anchors: HashMap::new(), values: 0, faults: Vec::new() };
     let mut documents = 0;
     for event in Parser::new_from_str(text) {
-        let (event, span) = event.map_err(|error| {
+        let (event, span) = event.map_err(|error| -> Stop {
             let at = places.byte(error.marker().index());
-            syntax::explain(error.info(), text, Span { source, start: at, end: at })
+            let at = Span { source, start: at, end: at };
+            match error.info() {
+                "recursion limit exceeded" => too_deep(first_too_deep(text, at)),
+                info => syntax::explain(info, text, at, builder.bracket()).into(),
+            }
         })?;
         let span = places.span(span);
         if matches!(event, Event::DocumentStart(_)) {
@@ -165,8 +169,16 @@ impl Builder<'_> {
 
     fn tag(&mut self, tag: Option<Cow<'_, Tag>>, span: Span) {
         if let Some(tag) = tag {
+            let start = before(self.text, span.start).rfind('!').unwrap_or(span.start);
+            let span = Span { start, ..span };
             self.faults.push(Located::new(span, format!("the tag `{tag}` has no meaning in a spec")).help("remove it"));
         }
+    }
+
+    /// The innermost bracket that is open.
+    fn bracket(&self) -> Option<Span> {
+        // Lists and maps of block style have no mark, and cannot stand within brackets.
+        self.open.iter().rev().map(|open| open.span).find(|span| !span.is_empty())
     }
 
     fn awaits_key(&self) -> bool {
@@ -271,6 +283,21 @@ impl Builder<'_> {
 
 fn too_deep(span: Span) -> Stop {
     Stop::Limit(Located::new(span, format!("nested more than {MAX_DEPTH} levels deep")))
+}
+
+/// The parser reads ahead and gives up at the 256th bracket; the first that is too deep is before.
+fn first_too_deep(text: &str, at: Span) -> Span {
+    let mut level = 256;
+    let read = text.as_bytes().get(..=at.start).unwrap_or_default();
+    for (i, byte) in read.iter().enumerate().rev() {
+        match byte {
+            b'[' | b'{' if level == MAX_DEPTH + 1 => return Span { start: i, end: i + 1, ..at },
+            b'[' | b'{' => level -= 1,
+            b']' | b'}' => level += 1,
+            _ => {}
+        }
+    }
+    at
 }
 
 fn too_many(span: Span) -> Stop {

@@ -50,8 +50,22 @@ impl Problem {
     }
 }
 
+/// What others call things, and what they are called here.
+const SYNONYMS: [(&str, &str); 5] = [
+    ("batch_size", "batch"),
+    ("learning_rate", "lr"),
+    ("model", "backbone"),
+    ("num_workers", "workers"),
+    ("transforms", "augmentation"),
+];
+
 /// The one of `names` that was probably meant by `written`, if any is near enough.
 pub fn nearest<'a>(written: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let names: Vec<&str> = names.into_iter().collect();
+    let synonym = SYNONYMS.iter().find(|(theirs, _)| *theirs == written).map(|(_, ours)| *ours);
+    if let Some(name) = names.iter().find(|name| Some(**name) == synonym) {
+        return Some(name);
+    }
     names
         .into_iter()
         .map(|name| (strsim::damerau_levenshtein(written, name), name))

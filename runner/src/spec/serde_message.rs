@@ -1,8 +1,11 @@
 //! serde's messages in words for people. The only place that knows how serde words them.
 
 use super::path::Segment;
-use super::{Path, Problem};
+use super::{Path, Problem, expected};
 use serde_yaml::Value;
+
+/// What parts advice from the message in errors of our own `Deserialize`s.
+pub const HELP: &str = "\nhelp: ";
 
 /// What serde complains about, read from its message.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -79,13 +82,21 @@ pub fn problem(path: &Path, message: &str, complaint: &Complaint, root: &Value) 
     let value = lookup(root, path);
     match complaint {
         Complaint::Unknown { what, written, names } => unknown(path, value, what, written, names),
-        Complaint::Missing { field } => missing(path, field),
+        Complaint::Missing { field } => missing(path, value, field),
         Complaint::Unfit { expected } => unfit(path, value, expected),
         Complaint::Length { length, expected } => wrong_length(path, length, expected),
-        Complaint::Other => {
-            let problem = Problem::new(path.clone(), message);
-            if message.starts_with("one ") { problem.at_key() } else { problem }
-        }
+        Complaint::Other => our_own(path, message),
+    }
+}
+
+/// A message of a `Deserialize` of our own. It may end with advice, after [`HELP`].
+fn our_own(path: &Path, message: &str) -> Problem {
+    let (message, help) = message.split_once(HELP).map_or((message, None), |(message, help)| (message, Some(help)));
+    let problem = Problem::new(path.clone(), message);
+    let problem = if message.starts_with("one ") { problem.at_key() } else { problem };
+    match help {
+        Some(help) => problem.help(help),
+        None => problem,
     }
 }
 
@@ -111,10 +122,10 @@ fn unknown(path: &Path, value: Option<&Value>, what: &str, written: &str, names:
     let problem = if is_key { problem.at_key() } else { problem };
     match (what, written) {
         ("device", "gpu") => problem.help("an NVIDIA GPU is `cuda`, or `cuda:1` for the second one"),
-        ("source", _) if !is_key => problem.help(
-            "say what kind of source it is: `{ dataset: NAME }`, `{ folder: DIR }`, `{ manifest: FILE.csv }`, \
-             `{ npz: FILE }` or `{ synthetic: NAME }`",
-        ),
+        ("source", _) if !is_key => {
+            let kinds = names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+            problem.help(format!("say of what kind it is, as in `{{ dataset: NAME }}`; the kinds are {kinds}"))
+        }
         _ if names.is_empty() => problem.help("nothing can be set here"),
         _ => problem.suggest(written, names.iter().map(String::as_str)),
     }
@@ -131,20 +142,36 @@ fn noun(path: Option<Path>) -> &'static str {
     }
 }
 
-fn missing(path: &Path, field: &str) -> Problem {
+fn missing(path: &Path, value: Option<&Value>, field: &str) -> Problem {
     let whole = match path.0.as_slice() {
         [] => "a spec".to_owned(),
         [.., Segment::Key(key)] => quote(key),
         [.., Segment::Key(list), Segment::Index(_)] => format!("each entry of `{list}`"),
         _ => "this entry".to_owned(),
     };
-    Problem::new(path.clone(), format!("{whole} needs `{field}`"))
+    let all = expected::required(path);
+    let mut missing: Vec<&str> =
+        all.iter().map(String::as_str).filter(|key| value.is_some_and(|value| value.get(*key).is_none())).collect();
+    if !missing.contains(&field) {
+        missing = vec![field];
+    }
+    let missing: Vec<String> = missing.iter().map(|key| format!("`{key}`")).collect();
+    Problem::new(path.clone(), format!("{whole} needs {}", enumerate(&missing)))
+}
+
+/// "a", "a and b", "a, b and c".
+fn enumerate(items: &[String]) -> String {
+    match items {
+        [] => String::new(),
+        [one] => one.clone(),
+        [most @ .., last] => format!("{} and {last}", most.join(", ")),
+    }
 }
 
 fn wrong_length(path: &Path, length: &str, expected: &str) -> Problem {
     let expected = match expected {
         "fewer elements in sequence" => "fewer".to_owned(),
-        other => kind(other),
+        other => kind(other, None),
     };
     Problem::new(path.clone(), format!("expected {expected}, found {length} entries"))
 }
@@ -158,7 +185,13 @@ fn unfit(path: &Path, value: Option<&Value>, expected: &str) -> Problem {
         };
         return Problem::new(path.clone(), problem);
     }
-    let kind = kind(expected);
+    if expected.starts_with("enum ") {
+        let words = expected::words(path);
+        let found = value.map_or_else(|| "nothing".to_owned(), found);
+        let problem = Problem::new(path.clone(), format!("expected a word, found {found}"));
+        return problem.suggest("", words.iter().map(String::as_str));
+    }
+    let kind = kind(expected, value);
     match value {
         None | Some(Value::Null) => {
             let problem = Problem::new(path.clone(), format!("{} has no value: expected {kind}", quote(name)));
@@ -175,9 +208,12 @@ fn unfit(path: &Path, value: Option<&Value>, expected: &str) -> Problem {
 }
 
 /// What serde expected, in the words of a spec.
-fn kind(expected: &str) -> String {
+fn kind(expected: &str, value: Option<&Value>) -> String {
     match expected {
-        "usize" | "u64" | "u32" | "u16" | "u8" => "a whole number, 0 or more".to_owned(),
+        "usize" | "u64" | "u32" | "u16" | "u8" => match value.and_then(Value::as_f64) {
+            Some(number) if number < 0.0 => "a whole number, 0 or more".to_owned(),
+            _ => "a whole number".to_owned(),
+        },
         "isize" | "i64" | "i32" => "a whole number".to_owned(),
         "f64" | "f32" => "a number".to_owned(),
         "a boolean" => "`true` or `false`".to_owned(),

@@ -61,16 +61,16 @@ impl SourceMap {
             };
             (key, node) = (next_key, next);
         }
-        let points_at_key = (whole && at_key) || node.span.is_empty() || self.spreads(node);
         match key {
-            Some(key) if points_at_key => key,
+            Some(key) if (whole && at_key) || node.span.is_empty() || self.spreads(key, node) => key,
             _ => self.first_line(node.span),
         }
     }
 
-    /// Whether a value is a list or map over several lines.
-    fn spreads(&self, node: &Node) -> bool {
-        !matches!(node.content, Content::Scalar(_)) && self.first_line(node.span) != node.span
+    /// Whether a value is a list or map with lines of its own.
+    fn spreads(&self, key: Span, node: &Node) -> bool {
+        let with_key = Span { start: key.start.min(node.span.start), ..node.span };
+        !matches!(node.content, Content::Scalar(_)) && self.first_line(with_key) != with_key
     }
 
     /// The part of a span that lies in its first line.

@@ -1,15 +1,17 @@
 //! The parser's messages in words that help, at the place where the mistake is.
 
-use super::located::{Located, before};
+use super::located::{Located, Position, before};
 use super::node::Span;
 
-/// What the parser's message means, and where. `at` is where the parser stood.
-pub fn explain(info: &str, text: &str, at: Span) -> Located {
+/// What the parser's message means, and where. `at` is where the parser stood, `bracket` the
+/// innermost bracket that was open.
+pub fn explain(info: &str, text: &str, at: Span, bracket: Option<Span>) -> Located {
     let rest = text.get(at.start..).unwrap_or_default();
     tab(info, text, at)
         .or_else(|| quoted(info, rest, at))
         .or_else(|| star(info, rest, at))
-        .or_else(|| brackets(info, text, at))
+        .or_else(|| not_closed(text, at, bracket?))
+        .or_else(|| brackets(info, at))
         .or_else(|| colon(info, text, at))
         .or_else(|| indentation(info, at))
         .unwrap_or_else(|| other(info, rest, at))
@@ -52,8 +54,12 @@ fn quoted(info: &str, rest: &str, at: Span) -> Option<Located> {
 
 fn star(info: &str, rest: &str, at: Span) -> Option<Located> {
     let help = "for all groups, write `\"*\"` in quotes";
+    let lone = "a lone `*` must be in quotes";
     if info.contains("unknown anchor") {
-        let name: &str = rest.split([' ', ',', ']', '}', '\n', '\r', '\t']).next().unwrap_or_default();
+        let name = rest.split([' ', ',', ']', '}', '\n', '\r', '\t']).next().unwrap_or_default();
+        if matches!(name, "*" | "*:") {
+            return Some(Located::new(first(rest, at), lone).help("write `\"*\"`"));
+        }
         let span = Span { end: at.start + name.len(), ..at };
         let marked = name.trim_start_matches('*');
         return Some(
@@ -62,29 +68,36 @@ fn star(info: &str, rest: &str, at: Span) -> Option<Located> {
         );
     }
     if info.contains("anchor or alias") && rest.starts_with('*') {
-        return Some(Located::new(first(rest, at), "a lone `*` must be in quotes").help("write `\"*\"`"));
+        return Some(Located::new(first(rest, at), lone).help("write `\"*\"`"));
     }
     None
 }
 
-fn brackets(info: &str, text: &str, at: Span) -> Option<Located> {
+/// Within brackets line breaks do not count, so a bracket that is not closed is noticed lines after.
+fn not_closed(text: &str, at: Span, bracket: Span) -> Option<Located> {
+    let between = text.get(bracket.end..at.start)?;
+    let ends = text.get(at.start..)?.trim().is_empty();
+    if !ends && !between.contains(['\n', '\r']) {
+        return None;
+    }
+    let closing = if text.get(bracket.start..)?.starts_with('[') { ']' } else { '}' };
+    let located = Located::new(bracket, format!("this bracket is not closed: expected `{closing}`"));
+    if ends {
+        return Some(located);
+    }
+    let line = Position::of(text, at.start).line;
+    Some(located.help(format!("line {line} does not fit into the brackets; in them, entries are parted by commas")))
+}
+
+fn brackets(info: &str, at: Span) -> Option<Located> {
     let what = if info.contains("expected ',' or ']'") || info.contains("expected ',' or '}'") {
         info.rsplit("expected ").next().map(|closing| closing.replace('\'', "`"))?
-    } else if info.contains("indentation in flow")
-        || info == "invalid indentation"
-        || info.contains("illegal placement")
-    {
+    } else if info.contains("illegal placement") || info.contains("inside a block") || info.contains("indentation") {
         "`,` or the closing bracket".to_owned()
     } else {
         return None;
     };
-    let found = text.get(at.start..).and_then(|rest| rest.chars().next());
-    let message = match found {
-        None => format!("the file ends, and a bracket is still open: expected {what}"),
-        Some(_) => format!("expected {what}"),
-    };
-    let help = "inside brackets, entries are parted by commas, and each line is indented more than the key before";
-    Some(Located::new(at, message).help(help))
+    Some(Located::new(at, format!("expected {what}")).help("in brackets, entries are parted by commas"))
 }
 
 fn colon(info: &str, text: &str, at: Span) -> Option<Located> {
@@ -104,19 +117,20 @@ fn colon(info: &str, text: &str, at: Span) -> Option<Located> {
         return Some(Located::new(span, "a `:` is missing after this key"));
     }
     if info.contains("':' must be followed") {
+        let line = before(text, at.start);
+        let start = line.trim_end_matches('\t').len();
+        if start < line.len() {
+            return Some(Located::new(Span { start, ..at }, "a tab cannot stand here").help("use spaces"));
+        }
         return Some(Located::new(first(rest, at), "a space is missing after this `:`"));
     }
     None
 }
 
 fn indentation(info: &str, at: Span) -> Option<Located> {
-    if info.contains("did not find expected key") {
-        let help = "the keys of a map begin in the same column; the entries of a list each begin with `- `";
-        return Some(Located::new(at, "a key is expected here").help(help));
-    }
-    if info.contains("expected '-' indicator") {
-        let help = "the entries of a list begin in the same column";
-        return Some(Located::new(at, "an entry of the list, beginning with `- `, is expected here").help(help));
+    if info.contains("did not find expected key") || info.contains("expected '-' indicator") {
+        let help = "the keys of a map begin in the same column, and so do the entries of a list";
+        return Some(Located::new(at, "this line fits nothing before it: check its indentation").help(help));
     }
     if info.contains("expected node content") {
         return Some(Located::new(at, "a value is expected here"));
