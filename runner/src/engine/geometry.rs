@@ -46,8 +46,11 @@ pub struct Window {
 
 impl Window {
     /// Height and width of the output over an image of `size`, or `None` where not even one window
-    /// fits.
+    /// fits, or where a size, stride or dilation is zero.
     pub fn output(&self, size: [usize; 2]) -> Option<[usize; 2]> {
+        if [self.kernel, self.stride, self.dilation].as_flattened().contains(&0) {
+            return None;
+        }
         let padded =
             [size[0] + self.padding.top + self.padding.bottom, size[1] + self.padding.left + self.padding.right];
         let along = |i: usize| {
