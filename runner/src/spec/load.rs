@@ -202,7 +202,7 @@ mod tests {
             ("- conv2d: { out: 8 }", "- conv3d: { out: 8 }", "conv3d", "unknown layer `conv3d`"),
             (
                 "normalize: backbone",
-                "normalize: { custom: { mean: [x] } }",
+                "normalize: { custom: { mean: [x], std: [1] } }",
                 "x]",
                 "expected a number, found the string `x`",
             ),
