@@ -2,6 +2,7 @@
 
 pub mod check;
 pub mod convert;
+pub mod datasets;
 pub mod inspect;
 pub mod plan;
 pub mod schema;
