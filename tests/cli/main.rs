@@ -1,1 +1,3 @@
 //! End-to-end tests of the `runner` binary: what a user types, and what they see.
+
+mod weights;

@@ -105,7 +105,7 @@ mod tests {
     #[test]
     fn variances_are_those_of_the_papers() {
         let def = conv([3, 3, 64, 128]);
-        let (fan_in, fan_out) = (576.0, 1152.0);
+        let (fan_in, fan_out) = (576.0_f64, 1152.0_f64);
         for (init, expected, bound) in [
             (Init::Kaiming, 2.0 / fan_in, f64::INFINITY),
             (Init::Lecun, 1.0 / fan_in, f64::INFINITY),
