@@ -117,9 +117,9 @@ proptest! {
 
 #[test]
 fn a_pickle_that_nests_a_million_times_is_survived() {
-    let deep = [&[0x80, 2, b')'][..], &[0x85; 1_000_000], b"."].concat();
+    let deep = [&[0x80, 2, b')'][..], &vec![0x85; 1_000_000], b"."].concat();
     assert!(read_all(&legacy_file(&deep, &[])).is_err());
-    let endless = [&[0x80, 2][..], &[b'N'; 3_000_000]].concat();
+    let endless = [&[0x80, 2][..], &vec![b'N'; 3_000_000]].concat();
     let error = read_all(&legacy_file(&endless, &[])).unwrap_err().to_string();
     assert!(error.ends_with("the pickle has more than 2000000 instructions"), "{error}");
     let cycle = b"\x80\x02}q\x01X\x05\0\0\0modelh\x01s.";

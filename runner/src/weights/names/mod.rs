@@ -1,6 +1,6 @@
 //! Name maps: what other frameworks call our parameters.
 //!
-//! Our own names are torchvision's, but for the EfficientNets, whose torchvision names say little:
+//! Our own names are torchvision's, but for `efficientnet_*`, whose torchvision names say little:
 //! `stem.conv`, `blocks.3.expand_conv`, `blocks.3.depthwise_bn`, `conv_head.bn`, ... The classifier is
 //! `head.N` in every net.
 
@@ -65,6 +65,7 @@ pub fn maps(arch: Option<Arch>) -> Vec<NameMap> {
 }
 
 /// Where the framework's names are ours. Its classifier is dealt with apart.
+#[allow(clippy::unnecessary_wraps)] // One of several maps.
 fn same(_: Arch, name: &str) -> Option<String> {
     Some(name.to_owned())
 }
@@ -77,7 +78,7 @@ mod tests {
     const NORM: [&str; 4] = ["weight", "bias", "running_mean", "running_var"];
 
     /// Names of layers with those of their tensors: norms have four, squeezes two, convolutions one.
-    fn tensors(layers: Vec<String>) -> Vec<String> {
+    fn tensors(layers: &[String]) -> Vec<String> {
         let parts = |layer: &String| -> &[&str] {
             let last = layer.rsplit('.').next().unwrap_or_default();
             match last {
@@ -103,7 +104,7 @@ mod tests {
             }
             layers.extend(parts.iter().map(|part| format!("blocks.{block}.{part}")));
         }
-        tensors(layers).into_iter().collect()
+        tensors(&layers).into_iter().collect()
     }
 
     fn renamed(arch: Arch, label: &str, theirs: &[String]) -> BTreeSet<String> {
@@ -129,8 +130,8 @@ mod tests {
             }
         }
         let without: Vec<String> = layers.iter().filter(|layer| !layer.contains(".se.")).cloned().collect();
-        assert_eq!(renamed(Arch::EfficientnetB0, "timm's names", &tensors(layers)), ours(true));
-        assert_eq!(renamed(Arch::EfficientnetLite0, "timm's names", &tensors(without)), ours(false));
+        assert_eq!(renamed(Arch::EfficientnetB0, "timm's names", &tensors(&layers)), ours(true));
+        assert_eq!(renamed(Arch::EfficientnetLite0, "timm's names", &tensors(&without)), ours(false));
     }
 
     #[test]
@@ -145,7 +146,7 @@ mod tests {
                 layers.extend(parts.iter().map(|part| format!("features.{}.{block}.block.{part}", stage + 1)));
             }
         }
-        assert_eq!(renamed(Arch::EfficientnetB0, "torchvision's names", &tensors(layers)), ours(true));
+        assert_eq!(renamed(Arch::EfficientnetB0, "torchvision's names", &tensors(&layers)), ours(true));
     }
 
     #[test]
@@ -171,6 +172,6 @@ mod tests {
             torchvision
                 .extend(norms.iter().flat_map(|norm| NORM.map(|part| format!("features.{feature}.{norm}.{part}"))));
         }
-        assert_eq!(renamed(Arch::MobilenetV2, "timm's names", &tensors(theirs)), torchvision);
+        assert_eq!(renamed(Arch::MobilenetV2, "timm's names", &tensors(&theirs)), torchvision);
     }
 }

@@ -92,7 +92,7 @@ fn tensors_beyond_their_storage_are_refused() {
         Saved { dims: vec![1 << 30, 1 << 30, 1 << 30], strides: vec![0; 3], ..sound.clone() },
         Saved { dims: vec![1; 12], strides: vec![1; 12], ..sound.clone() },
     ] {
-        for refusal in refusals(&[bad.clone()]) {
+        for refusal in refusals(std::slice::from_ref(&bad)) {
             assert!(refusal.contains("tensor `w`: shape ["), "{refusal}");
         }
     }
@@ -110,7 +110,9 @@ fn storages_that_are_not_what_the_pickle_says_are_refused() {
     let pickle = state_dict(std::slice::from_ref(&sound), None, false);
     assert!(refusal(&zip_file(&pickle, &[], Stored)).contains("the archive has no `net/data/0`"));
     let claims = Saved { count: 1 << 30, ..sound.clone() };
-    assert!(refusal(&legacy_file(&state_dict(&[claims.clone()], None, true), &[claims])).contains("cut short"));
+    assert!(
+        refusal(&legacy_file(&state_dict(std::slice::from_ref(&claims), None, true), &[claims])).contains("cut short")
+    );
 }
 
 #[test]
