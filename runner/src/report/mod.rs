@@ -2,6 +2,8 @@
 
 pub mod console;
 pub mod number;
+pub mod plan;
 pub mod scores;
 
 pub use console::Console;
+pub use plan::PlanReport;

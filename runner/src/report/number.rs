@@ -37,6 +37,33 @@ pub fn duration(seconds: f64) -> String {
     }
 }
 
+/// Three digits and a unit: `1.23 M`; numbers below a thousand as they are.
+pub fn rounded(number: u64) -> String {
+    scaled(number, 1000.0, &["", " k", " M", " G", " T"])
+}
+
+/// Bytes: `412 MiB`.
+pub fn bytes(number: u64) -> String {
+    scaled(number, 1024.0, &[" B", " KiB", " MiB", " GiB", " TiB"])
+}
+
+fn scaled(number: u64, base: f64, units: &[&str]) -> String {
+    let mut value = number as f64;
+    let mut units = units.iter();
+    let mut unit = units.next();
+    while value >= 999.5 && units.len() > 0 {
+        value /= base;
+        unit = units.next();
+    }
+    let places = match value {
+        _ if number < 1000 => 0,
+        v if v < 9.995 => 2,
+        v if v < 99.95 => 1,
+        _ => 0,
+    };
+    format!("{value:.places$}{}", unit.copied().unwrap_or_default())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -52,5 +79,17 @@ mod tests {
         );
         let times = [0.84, 9.96, 41.7, 200.0, 7500.0].map(duration);
         assert_eq!(["0.8 s", "10.0 s", "42 s", "3 min 20 s", "2 h 05 min"], times.each_ref().map(|s| &**s));
+    }
+
+    #[test]
+    fn large_numbers_have_three_digits_and_a_unit() {
+        let texts = [0, 999, 1000, 9_996, 99_960, 999_499, 999_500, 1_234_567].map(rounded);
+        assert_eq!(
+            ["0", "999", "1.00 k", "10.0 k", "100 k", "999 k", "1.00 M", "1.23 M"],
+            texts.each_ref().map(|s| &**s)
+        );
+        let texts = [512, 1536, 432_013_312].map(bytes);
+        assert_eq!(["512 B", "1.50 KiB", "412 MiB"], texts.each_ref().map(|s| &**s));
+        assert!(rounded(u64::MAX).ends_with(" T"));
     }
 }
