@@ -1,6 +1,7 @@
 //! A pipeline written back as YAML: `resolved.yaml` of a run.
 
-use super::Pipeline;
+use super::{Pipeline, Source};
+use std::path::{Path, PathBuf};
 
 /// The pipeline as YAML, defaults and overrides filled in; loading it gives the same pipeline.
 pub fn to_yaml(pipeline: &Pipeline) -> Result<String, serde_yaml::Error> {
@@ -78,4 +79,21 @@ mod tests {
             prop_assert_eq!(read(&yaml), pipeline, "{}", yaml);
         }
     }
+}
+
+/// The pipeline with its paths made absolute; they are relative to `dir`, the folder of the spec.
+pub fn absolute(pipeline: &Pipeline, dir: &Path) -> Pipeline {
+    let dir = std::path::absolute(dir).unwrap_or_else(|_| dir.to_owned());
+    let settle = |path: &mut PathBuf| *path = dir.join(&path);
+    let mut pipeline = pipeline.clone();
+    for source in std::iter::once(&mut pipeline.data.source).chain(&mut pipeline.data.fallback) {
+        match source {
+            Source::Folder(path) | Source::Manifest(path) | Source::Npz(path) => settle(path),
+            Source::Dataset(_) | Source::Synthetic(_) => {}
+        }
+    }
+    if let Some(weights) = pipeline.backbone.as_mut().and_then(|backbone| backbone.weights.as_mut()) {
+        settle(weights);
+    }
+    pipeline
 }
