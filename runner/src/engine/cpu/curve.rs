@@ -154,3 +154,23 @@ macro_rules! with_curve {
     }};
 }
 pub(super) use with_curve;
+
+#[cfg(test)]
+mod tests {
+    use super::exp;
+
+    #[test]
+    fn exp_is_within_its_bound() {
+        let mut x = -86.9_f32;
+        while x < 87.9 {
+            let exact = f64::from(x).exp();
+            let off = (f64::from(exp(x)) - exact).abs() / exact;
+            assert!(off < 2e-7, "exp({x}) is off by {off:e}");
+            x += 0.00137;
+        }
+        assert_eq!(exp(0.0), 1.0);
+        assert!(exp(f32::NAN).is_nan());
+        assert!(exp(f32::NEG_INFINITY) < 1e-37);
+        assert!(exp(f32::INFINITY) > 1e38);
+    }
+}
