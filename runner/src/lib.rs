@@ -11,6 +11,7 @@ pub mod commands;
 pub mod data;
 pub mod engine;
 pub mod layers;
+pub mod metrics;
 pub mod net;
 pub mod optim;
 pub mod plan;

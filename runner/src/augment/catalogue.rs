@@ -1,45 +1,84 @@
-//! The enum over all augmentations of one image, and its YAML form.
+//! The enums over all augmentations, of one image and of a batch, and their YAML forms.
 
-/// Makes the enum `Augment` from the list of augmentations: YAML form, schema and dispatch.
-macro_rules! augmentations {
-    ($($(#[$doc:meta])* $variant:ident($entry:ty) = $name:literal),* $(,)?) => {
-        /// Any augmentation of one image.
+/// Makes the enum `$any` from a list of entries: its YAML form (`- name: arguments`, or just
+/// `- name` where no argument is needed), its schema and its name.
+macro_rules! catalogue {
+    ($(#[$any_doc:meta])* $any:ident, $what:literal;
+     $($(#[$doc:meta])* $variant:ident($entry:ty) = $name:literal),* $(,)?) => {
+        $(#[$any_doc])*
         #[derive(Debug, Clone, PartialEq, serde::Serialize, schemars::JsonSchema)]
         #[serde(rename_all = "snake_case")]
-        pub enum Augment {
+        pub enum $any {
             $($(#[$doc])* #[serde(rename = $name)] $variant($entry),)*
         }
 
-        impl Augment {
+        impl $any {
             /// The name, as YAML has it.
             pub fn name(&self) -> &'static str {
-                match self { $(Augment::$variant(_) => $name,)* }
+                match self { $($any::$variant(_) => $name,)* }
             }
         }
 
-        impl ImageAugment for Augment {
-            fn apply(&self, image: Pixels, target: [usize; 2], random: &mut Stream) -> Pixels {
-                match self { $(Augment::$variant(entry) => entry.apply(image, target, random),)* }
-            }
-        }
-
-        impl crate::spec::named::Named for Augment {
-            const WHAT: &'static str = "augmentation";
+        impl crate::spec::named::Named for $any {
+            const WHAT: &'static str = $what;
             const NAMES: &'static [&'static str] = &[$($name),*];
 
             fn read<'de, De: serde::Deserializer<'de>>(name: &str, arguments: De) -> Result<Self, De::Error> {
                 match name {
-                    $($name => <$entry as serde::Deserialize>::deserialize(arguments).map(Augment::$variant),)*
+                    $($name => <$entry as serde::Deserialize>::deserialize(arguments).map($any::$variant),)*
                     _ => Err(serde::de::Error::unknown_variant(name, <Self as crate::spec::named::Named>::NAMES)),
                 }
             }
         }
 
-        impl<'de> serde::Deserialize<'de> for Augment {
+        impl<'de> serde::Deserialize<'de> for $any {
             fn deserialize<De: serde::Deserializer<'de>>(deserializer: De) -> Result<Self, De::Error> {
                 crate::spec::named::deserialize(deserializer)
             }
         }
     };
 }
-pub(crate) use augmentations;
+
+/// Makes the enum `Augment` from the list of augmentations of one image.
+macro_rules! augmentations {
+    ($($(#[$doc:meta])* $variant:ident($entry:ty) = $name:literal),* $(,)?) => {
+        catalogue::catalogue! {
+            /// Any augmentation of one image.
+            Augment, "augmentation";
+            $($(#[$doc])* $variant($entry) = $name),*
+        }
+
+        impl ImageAugment for Augment {
+            fn check(&self, at: &Path, problems: &mut Problems) {
+                match self { $(Augment::$variant(entry) => entry.check(at, problems),)* }
+            }
+            fn crops(&self) -> bool {
+                match self { $(Augment::$variant(entry) => entry.crops(),)* }
+            }
+            fn apply(&self, image: Pixels, target: [usize; 2], random: &mut Stream) -> Pixels {
+                match self { $(Augment::$variant(entry) => entry.apply(image, target, random),)* }
+            }
+        }
+    };
+}
+
+/// Makes the enum `BatchAugment` from the list of augmentations of a batch.
+macro_rules! batch_augmentations {
+    ($($(#[$doc:meta])* $variant:ident($entry:ty) = $name:literal),* $(,)?) => {
+        catalogue::catalogue! {
+            /// Any augmentation of a whole batch.
+            BatchAugment, "batch augmentation";
+            $($(#[$doc])* $variant($entry) = $name),*
+        }
+
+        impl WholeBatchAugment for BatchAugment {
+            fn check(&self, at: &Path, problems: &mut Problems) {
+                match self { $(BatchAugment::$variant(entry) => entry.check(at, problems),)* }
+            }
+            fn apply(&self, batch: &mut BatchValues, random: &mut Stream) {
+                match self { $(BatchAugment::$variant(entry) => entry.apply(batch, random),)* }
+            }
+        }
+    };
+}
+pub(crate) use {augmentations, batch_augmentations, catalogue};

@@ -1,8 +1,7 @@
 //! `runner convert IN OUT`: a safetensors file out of any weight file.
 
 use crate::weights::convert::convert;
-use crate::weights::save::Precision;
-use crate::weights::{WeightFile, WeightsError};
+use crate::weights::{Dtype, WeightFile, WeightsError};
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::Path;
@@ -13,12 +12,12 @@ use std::path::Path;
 pub fn run(
     input: &Path,
     output: &Path,
-    precision: Precision,
+    dtype: Dtype,
     drop: &[String],
     out: &mut impl Write,
 ) -> Result<(), WeightsError> {
     let notes: BTreeMap<String, String> = WeightFile::open(input)?.metadata().clone();
-    let converted = convert(input, output, precision, drop, &notes)?;
+    let converted = convert(input, output, dtype, drop, &notes)?;
     write!(out, "{}: {} tensors", output.display(), converted.written.len())?;
     for (left_out, why) in [(&converted.dropped, "dropped"), (&converted.not_floats, "left out, not being floats")] {
         if !left_out.is_empty() {

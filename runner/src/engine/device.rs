@@ -1,6 +1,6 @@
 //! The devices, and how one is chosen.
 
-use super::Kernels;
+use super::{EngineError, Kernels, Result};
 
 pub use dfdx::prelude::Cpu;
 #[cfg(feature = "cuda")]
@@ -21,6 +21,65 @@ pub enum DeviceName {
     Cuda(usize),
 }
 
+/// Something to be done on a device that is known at run time only.
+pub trait DeviceTask {
+    /// What comes out.
+    type Output;
+
+    /// Does it.
+    fn run<D: Kernels>(self, device: D) -> Self::Output;
+}
+
+/// Opens the device of this name and runs `task` on it.
+///
+/// Fails with [`EngineError::NoDevice`] where there is none such; the error says what to do.
+pub fn with_device<T: DeviceTask>(name: DeviceName, task: T) -> Result<T::Output> {
+    match name {
+        DeviceName::Cpu => Ok(task.run(open_cpu()?)),
+        #[cfg(feature = "cuda")]
+        DeviceName::Cuda(number) => Ok(task.run(open_cuda(number)?)),
+        #[cfg(not(feature = "cuda"))]
+        DeviceName::Cuda(_) => Err(EngineError::NoDevice(format!(
+            "this program is built without support for NVIDIA GPUs, so device `{name}` cannot be used: \
+             build it with `--features cuda`, or use device `cpu`"
+        ))),
+        #[cfg(feature = "cuda")]
+        DeviceName::Auto => match open_cuda(0) {
+            Ok(device) => Ok(task.run(device)),
+            Err(error) => {
+                tracing::info!("no GPU, so the CPU is used: {error}");
+                Ok(task.run(open_cpu()?))
+            }
+        },
+        #[cfg(not(feature = "cuda"))]
+        DeviceName::Auto => Ok(task.run(open_cpu()?)),
+    }
+}
+
+/// Opens the CPU, with memory that is used again.
+pub fn open_cpu() -> Result<Cpu> {
+    keep_memory(Cpu::default())
+}
+
+#[cfg(feature = "cuda")]
+fn open_cuda(number: usize) -> Result<Cuda> {
+    let device = Cuda::try_build(number, 0)
+        .map_err(|error| EngineError::NoDevice(format!("GPU {number} cannot be used: {error}")))?;
+    keep_memory(device)
+}
+
+/// Fresh memory costs many times what a pass over it costs, so memory is kept for the next step.
+fn keep_memory<D: Kernels>(device: D) -> Result<D> {
+    device.try_enable_cache().map_err(EngineError::device("cache"))?;
+    Ok(device)
+}
+
+/// Gives memory back that the device keeps for later: between phases, whose tensors differ in
+/// size.
+pub fn empty_cache<D: Kernels>(device: &D) -> Result<()> {
+    device.try_empty_cache().map_err(EngineError::device("cache"))
+}
+
 impl std::fmt::Display for DeviceName {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
@@ -35,7 +94,7 @@ impl std::fmt::Display for DeviceName {
 impl std::str::FromStr for DeviceName {
     type Err = String;
 
-    fn from_str(name: &str) -> Result<Self, String> {
+    fn from_str(name: &str) -> std::result::Result<Self, String> {
         match name {
             "auto" => Ok(DeviceName::Auto),
             "cpu" => Ok(DeviceName::Cpu),
@@ -50,13 +109,13 @@ impl std::str::FromStr for DeviceName {
 }
 
 impl serde::Serialize for DeviceName {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
         serializer.collect_str(self)
     }
 }
 
 impl<'de> serde::Deserialize<'de> for DeviceName {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
         let name = String::deserialize(deserializer)?;
         name.parse().map_err(serde::de::Error::custom)
     }

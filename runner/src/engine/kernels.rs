@@ -1,6 +1,6 @@
 //! The operations that a device offers.
 
-use super::{Result, Tape, Tensor, Window, assembled};
+use super::{AdamWStep, Gradients, Result, SgdStep, Tape, Tensor, Window, assembled};
 use dfdx::prelude::{Cache, Device, Synchronize};
 
 /// An elementwise non-linearity.
@@ -145,5 +145,47 @@ pub trait Kernels: Device<f32> + Cache + Synchronize {
     /// smoothing, class weights, mixing and the division by the batch.
     fn cross_entropy(tape: &mut Tape<Self>, logits: &Tensor<Self>, targets: &Tensor<Self>) -> Result<Tensor<Self>> {
         assembled::cross_entropy(tape, logits, targets)
+    }
+
+    /// One step of SGD; see [`SgdStep::apply`].
+    fn sgd_step(
+        step: &SgdStep,
+        param: &mut Tensor<Self>,
+        velocity: &mut Tensor<Self>,
+        gradients: &mut Gradients<Self>,
+    ) -> Result<()> {
+        assembled::sgd_step(step, param, velocity, gradients)
+    }
+
+    /// One step of AdamW, the `number`th from 1; see [`AdamWStep::apply`].
+    fn adamw_step(
+        step: &AdamWStep,
+        number: i32,
+        param: &mut Tensor<Self>,
+        first: &mut Tensor<Self>,
+        second: &mut Tensor<Self>,
+        gradients: &mut Gradients<Self>,
+    ) -> Result<()> {
+        assembled::adamw_step(step, number, param, first, second, gradients)
+    }
+
+    /// The sum of the squares of a tensor's gradient.
+    fn gradient_norm_squared(gradients: &mut Gradients<Self>, tensor: &Tensor<Self>) -> Result<f64> {
+        assembled::gradient_norm_squared(gradients, tensor)
+    }
+
+    /// Multiplies a tensor's gradient by `factor`.
+    fn scale_gradient(gradients: &mut Gradients<Self>, tensor: &Tensor<Self>, factor: f32) -> Result<()> {
+        assembled::scale_gradient(gradients, tensor, factor)
+    }
+
+    /// Cuts each value of a tensor's gradient to `-limit..=limit`.
+    fn clip_gradient(gradients: &mut Gradients<Self>, tensor: &Tensor<Self>, limit: f32) -> Result<()> {
+        assembled::clip_gradient(gradients, tensor, limit)
+    }
+
+    /// Whether no value of a tensor is NaN or infinite.
+    fn all_finite(tensor: &Tensor<Self>) -> Result<bool> {
+        assembled::all_finite(tensor)
     }
 }

@@ -14,12 +14,15 @@ pub mod kernels;
 pub mod optimizer;
 pub mod tape;
 pub mod tensor;
+#[cfg(test)]
+mod tests;
 
-pub use device::{Cpu, DeviceName};
+pub use device::{Cpu, DeviceName, DeviceTask, empty_cache, with_device};
 pub use error::EngineError;
 pub use geometry::{Padding, Window};
 pub use gradients::Gradients;
 pub use kernels::{Activation, BatchStatistics, Broadcast, Kernels};
+pub use optimizer::{AdamWStep, SgdStep};
 pub use tape::{KernelSet, Tape};
 pub use tensor::Tensor;
 

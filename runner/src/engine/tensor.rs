@@ -24,9 +24,11 @@ impl<D: Kernels> Tensor<D> {
         if count != dims.iter().product::<usize>() {
             return Err(EngineError::Shapes { operation: "from_vec", shapes: vec![vec![count], dims.to_vec()] });
         }
-        let flat = dfdx::prelude::TensorFromVec::try_tensor_from_vec(device, values, (count,))
-            .map_err(EngineError::device("from_vec"))?;
-        Ok(Self::from_flat(flat, dims.to_vec()))
+        // Into memory of dfdx's cache: memory that comes from outside would be added to the cache
+        // when the tensor is dropped, so that the cache would grow with every batch.
+        let mut tensor = Self::zeros(device, dims)?;
+        tensor.flat.copy_from(&values);
+        Ok(tensor)
     }
 
     /// A tensor of zeros.
@@ -88,6 +90,11 @@ impl<D: Kernels> Tensor<D> {
         let mut values = vec![0.0; self.len()];
         self.flat.copy_into(&mut values);
         values
+    }
+
+    /// True when no value is NaN or infinite.
+    pub fn all_finite(&self) -> Result<bool> {
+        D::all_finite(self)
     }
 
     /// dfdx's tensor.

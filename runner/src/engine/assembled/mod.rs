@@ -1,7 +1,9 @@
 //! Kernels assembled from dfdx's public operations alone: they run on every dfdx device.
 #![allow(unused_variables, missing_docs, clippy::too_many_arguments)]
 
-use super::{Activation, BatchStatistics, Broadcast, Kernels, Result, Tape, Tensor, Window};
+use super::{
+    Activation, AdamWStep, BatchStatistics, Broadcast, Gradients, Kernels, Result, SgdStep, Tape, Tensor, Window,
+};
 
 pub fn conv2d<D: Kernels>(
     tape: &mut Tape<D>,
@@ -77,5 +79,35 @@ pub fn adaptive_avg_pool<D: Kernels>(tape: &mut Tape<D>, x: &Tensor<D>, output: 
     todo!()
 }
 pub fn cross_entropy<D: Kernels>(tape: &mut Tape<D>, logits: &Tensor<D>, targets: &Tensor<D>) -> Result<Tensor<D>> {
+    todo!()
+}
+pub fn sgd_step<D: Kernels>(
+    step: &SgdStep,
+    param: &mut Tensor<D>,
+    velocity: &mut Tensor<D>,
+    gradients: &mut Gradients<D>,
+) -> Result<()> {
+    todo!()
+}
+pub fn adamw_step<D: Kernels>(
+    step: &AdamWStep,
+    number: i32,
+    param: &mut Tensor<D>,
+    first: &mut Tensor<D>,
+    second: &mut Tensor<D>,
+    gradients: &mut Gradients<D>,
+) -> Result<()> {
+    todo!()
+}
+pub fn gradient_norm_squared<D: Kernels>(gradients: &mut Gradients<D>, tensor: &Tensor<D>) -> Result<f64> {
+    todo!()
+}
+pub fn scale_gradient<D: Kernels>(gradients: &mut Gradients<D>, tensor: &Tensor<D>, factor: f32) -> Result<()> {
+    todo!()
+}
+pub fn clip_gradient<D: Kernels>(gradients: &mut Gradients<D>, tensor: &Tensor<D>, limit: f32) -> Result<()> {
+    todo!()
+}
+pub fn all_finite<D: Kernels>(tensor: &Tensor<D>) -> Result<bool> {
     todo!()
 }
