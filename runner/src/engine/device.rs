@@ -130,3 +130,44 @@ impl schemars::JsonSchema for DeviceName {
         schemars::json_schema!({ "type": "string", "pattern": "^(auto|cpu|cuda(:[0-9]+)?)$" })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::Tensor;
+
+    struct Sum;
+
+    impl DeviceTask for Sum {
+        type Output = Vec<f32>;
+
+        fn run<D: Kernels>(self, device: D) -> Vec<f32> {
+            Tensor::from_vec(&device, vec![1.0, 2.0], &[2]).map(|tensor| tensor.to_vec()).unwrap_or_default()
+        }
+    }
+
+    #[test]
+    fn names_are_read_and_written() {
+        for name in ["auto", "cpu", "cuda", "cuda:3"] {
+            assert_eq!(name.parse::<DeviceName>().unwrap().to_string(), name);
+        }
+        assert_eq!("cuda:0".parse(), Ok(DeviceName::Cuda(0)));
+        for name in ["gpu", "cuda:", "cuda:-1", "CPU", ""] {
+            assert!(name.parse::<DeviceName>().is_err(), "{name}");
+        }
+    }
+
+    #[test]
+    fn tasks_run_on_the_cpu() {
+        assert_eq!(with_device(DeviceName::Cpu, Sum).unwrap(), [1.0, 2.0]);
+    }
+
+    #[cfg(not(feature = "cuda"))]
+    #[test]
+    fn without_the_feature_auto_is_the_cpu_and_cuda_an_error_that_helps() {
+        assert_eq!(with_device(DeviceName::Auto, Sum).unwrap(), [1.0, 2.0]);
+        let error = with_device(DeviceName::Cuda(1), Sum).unwrap_err();
+        assert!(matches!(error, EngineError::NoDevice(_)));
+        assert!(error.to_string().contains("`cuda:1`") && error.to_string().contains("--features cuda"), "{error}");
+    }
+}

@@ -46,8 +46,11 @@ pub struct Window {
 
 impl Window {
     /// Height and width of the output over an image of `size`, or `None` where not even one window
-    /// fits.
+    /// fits, or where a size, stride or dilation is zero.
     pub fn output(&self, size: [usize; 2]) -> Option<[usize; 2]> {
+        if [self.kernel, self.stride, self.dilation].as_flattened().contains(&0) {
+            return None;
+        }
         let padded =
             [size[0] + self.padding.top + self.padding.bottom, size[1] + self.padding.left + self.padding.right];
         let along = |i: usize| {
@@ -60,5 +63,42 @@ impl Window {
     /// True for a 1x1 window with stride 1 and no padding, which looks at each pixel alone.
     pub fn is_pointwise(&self) -> bool {
         self.kernel == [1, 1] && self.stride == [1, 1] && self.padding == Padding::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn window(kernel: usize, stride: usize, dilation: usize, padding: Padding) -> Window {
+        Window { kernel: [kernel; 2], stride: [stride; 2], dilation: [dilation; 2], padding }
+    }
+
+    #[test]
+    fn same_padding_gives_the_sizes_of_tensorflow() {
+        for size in 1..40 {
+            for kernel in 1..8 {
+                for stride in 1..4 {
+                    for dilation in 1..3 {
+                        let padding = Padding::same([size; 2], [kernel; 2], [stride; 2], [dilation; 2]);
+                        let output = window(kernel, stride, dilation, padding).output([size; 2]);
+                        assert_eq!(output, Some([size.div_ceil(stride); 2]), "{size} {kernel} {stride} {dilation}");
+                        assert!(padding.bottom - padding.top <= 1 && padding.right - padding.left <= 1);
+                    }
+                }
+            }
+        }
+        // The stem of EfficientNet at an even size: nothing above, one row below.
+        assert_eq!(Padding::same([96; 2], [3; 2], [2; 2], [1; 2]), Padding { top: 0, left: 0, bottom: 1, right: 1 });
+    }
+
+    #[test]
+    fn a_window_that_does_not_fit_has_no_output() {
+        assert_eq!(window(3, 1, 1, Padding::default()).output([2, 9]), None);
+        assert_eq!(window(3, 1, 2, Padding::default()).output([4, 9]), None);
+        assert_eq!(window(3, 1, 2, Padding::default()).output([5, 9]), Some([1, 5]));
+        assert_eq!(window(3, 2, 1, Padding::symmetric(1, 1)).output([224, 224]), Some([112, 112]));
+        assert_eq!(window(3, 0, 1, Padding::default()).output([9, 9]), None);
+        assert_eq!(window(0, 1, 1, Padding::default()).output([9, 9]), None);
     }
 }

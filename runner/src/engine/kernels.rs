@@ -46,6 +46,11 @@ pub struct BatchStatistics<D: Kernels> {
 /// Shapes: images (N, H, W, C), features (N, F), convolution weights (KH, KW, C_in / groups,
 /// C_out), linear weights (in, out). No gradient is computed for an operand that wants none.
 pub trait Kernels: Device<f32> + Cache + Synchronize {
+    /// What it is, for a person.
+    fn describe(&self) -> String {
+        "NVIDIA GPU".to_owned()
+    }
+
     /// Two-dimensional convolution (cross-correlation) without bias.
     fn conv2d(
         tape: &mut Tape<Self>,

@@ -5,6 +5,7 @@
 //! weights (in, out).
 
 pub mod assembled;
+mod cells;
 pub mod cpu;
 pub mod device;
 pub mod error;
@@ -12,6 +13,7 @@ pub mod geometry;
 pub mod gradients;
 pub mod kernels;
 pub mod optimizer;
+mod slide;
 pub mod tape;
 pub mod tensor;
 #[cfg(test)]

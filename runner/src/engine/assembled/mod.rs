@@ -1,113 +1,35 @@
-//! Kernels assembled from dfdx's public operations alone: they run on every dfdx device.
-#![allow(unused_variables, missing_docs, clippy::too_many_arguments)]
+//! Kernels assembled from dfdx's public operations alone: they run on every dfdx device, and are
+//! the oracle that the fast kernels are tested against.
+//!
+//! Each operation is written once, generic over dfdx's tape, and runs with dfdx's recording tape
+//! where [`Tape::records`](super::Tape) says so, else with none (see `taped!`). What dfdx does in
+//! its own ways:
+//!
+//! - A binary operation computes the gradients of both sides. The side that wants none takes part
+//!   under an identity of its own, so its gradient is dropped (see [`operand`]).
+//! - A tensor used twice carries the tape once; the other use has an empty one.
+//! - Sums are sequential in `f32`, so long ones are taken one dimension after the other.
+//! - On CUDA `concat_along` and reshapes of tensors that are not contiguous are compiled at run
+//!   time, from paths that may be gone. Here rows are gathered instead; only [`concat`] uses it.
+//! - `max` gives each of equal values the whole gradient, and drops NaN. Pooling compares tap by
+//!   tap instead, so one of them gets it; NaN under a window may still be lost.
 
-use super::{
-    Activation, AdamWStep, BatchStatistics, Broadcast, Gradients, Kernels, Result, SgdStep, Tape, Tensor, Window,
-};
+mod activation;
+mod batch_norm;
+mod conv;
+mod cross_entropy;
+mod elementwise;
+mod gather;
+mod linear;
+mod operand;
+mod pool;
+mod update;
 
-pub fn conv2d<D: Kernels>(
-    tape: &mut Tape<D>,
-    x: &Tensor<D>,
-    weight: &Tensor<D>,
-    window: &Window,
-    groups: usize,
-) -> Result<Tensor<D>> {
-    todo!()
-}
-pub fn matmul<D: Kernels>(tape: &mut Tape<D>, x: &Tensor<D>, weight: &Tensor<D>) -> Result<Tensor<D>> {
-    todo!()
-}
-pub fn add_bias<D: Kernels>(tape: &mut Tape<D>, x: &Tensor<D>, bias: &Tensor<D>) -> Result<Tensor<D>> {
-    todo!()
-}
-pub fn batch_norm_inference<D: Kernels>(
-    tape: &mut Tape<D>,
-    x: &Tensor<D>,
-    scale: &Tensor<D>,
-    shift: &Tensor<D>,
-    mean: &Tensor<D>,
-    variance: &Tensor<D>,
-    eps: f32,
-    activation: Option<Activation>,
-) -> Result<Tensor<D>> {
-    todo!()
-}
-pub fn batch_norm_training<D: Kernels>(
-    tape: &mut Tape<D>,
-    x: &Tensor<D>,
-    scale: &Tensor<D>,
-    shift: &Tensor<D>,
-    eps: f32,
-    activation: Option<Activation>,
-) -> Result<(Tensor<D>, BatchStatistics<D>)> {
-    todo!()
-}
-pub fn activate<D: Kernels>(tape: &mut Tape<D>, x: &Tensor<D>, activation: Activation) -> Result<Tensor<D>> {
-    todo!()
-}
-pub fn add<D: Kernels>(
-    tape: &mut Tape<D>,
-    a: &Tensor<D>,
-    b: &Tensor<D>,
-    activation: Option<Activation>,
-) -> Result<Tensor<D>> {
-    todo!()
-}
-pub fn scale<D: Kernels>(
-    tape: &mut Tape<D>,
-    x: &Tensor<D>,
-    factor: &Tensor<D>,
-    broadcast: Broadcast,
-) -> Result<Tensor<D>> {
-    todo!()
-}
-pub fn concat<D: Kernels>(tape: &mut Tape<D>, parts: &[Tensor<D>]) -> Result<Tensor<D>> {
-    todo!()
-}
-pub fn max_pool<D: Kernels>(tape: &mut Tape<D>, x: &Tensor<D>, window: &Window) -> Result<Tensor<D>> {
-    todo!()
-}
-pub fn avg_pool<D: Kernels>(
-    tape: &mut Tape<D>,
-    x: &Tensor<D>,
-    window: &Window,
-    count_padding: bool,
-) -> Result<Tensor<D>> {
-    todo!()
-}
-pub fn adaptive_avg_pool<D: Kernels>(tape: &mut Tape<D>, x: &Tensor<D>, output: [usize; 2]) -> Result<Tensor<D>> {
-    todo!()
-}
-pub fn cross_entropy<D: Kernels>(tape: &mut Tape<D>, logits: &Tensor<D>, targets: &Tensor<D>) -> Result<Tensor<D>> {
-    todo!()
-}
-pub fn sgd_step<D: Kernels>(
-    step: &SgdStep,
-    param: &mut Tensor<D>,
-    velocity: &mut Tensor<D>,
-    gradients: &mut Gradients<D>,
-) -> Result<()> {
-    todo!()
-}
-pub fn adamw_step<D: Kernels>(
-    step: &AdamWStep,
-    number: i32,
-    param: &mut Tensor<D>,
-    first: &mut Tensor<D>,
-    second: &mut Tensor<D>,
-    gradients: &mut Gradients<D>,
-) -> Result<()> {
-    todo!()
-}
-pub fn gradient_norm_squared<D: Kernels>(gradients: &mut Gradients<D>, tensor: &Tensor<D>) -> Result<f64> {
-    todo!()
-}
-pub fn scale_gradient<D: Kernels>(gradients: &mut Gradients<D>, tensor: &Tensor<D>, factor: f32) -> Result<()> {
-    todo!()
-}
-pub fn clip_gradient<D: Kernels>(gradients: &mut Gradients<D>, tensor: &Tensor<D>, limit: f32) -> Result<()> {
-    todo!()
-}
-pub fn all_finite<D: Kernels>(tensor: &Tensor<D>) -> Result<bool> {
-    todo!()
-}
+pub use activation::{activate, add};
+pub use batch_norm::{batch_norm_inference, batch_norm_training};
+pub use conv::conv2d;
+pub use cross_entropy::cross_entropy;
+pub use elementwise::{concat, scale};
+pub use linear::{add_bias, matmul};
+pub use pool::{adaptive_avg_pool, avg_pool, max_pool};
+pub use update::{adamw_step, all_finite, clip_gradient, gradient_norm_squared, scale_gradient, sgd_step};

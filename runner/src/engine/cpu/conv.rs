@@ -1,8 +1,8 @@
 //! Convolution: one product of matrices over all pixels for 1x1, blocks of columns for the rest.
 
-use super::super::{Cpu, EngineError, Result, Tape, Tensor, Window};
+use super::super::slide::Convolution;
+use super::super::{Cpu, Result, Tape, Tensor, Window};
 use super::buffer::{Backward, Slot, scratch};
-use super::columns::Columns;
 use super::depthwise;
 use super::gemm::{Into, Matrix, MatrixMut, multiply, multiply_on_all, with_buffer};
 use super::split;
@@ -15,15 +15,6 @@ const SPLITS: usize = 16;
 /// Taps are taken together in the gradient to the weights until there are so many values a row.
 const TAP_VALUES: usize = 512;
 
-/// All that a convolution knows besides the values.
-#[derive(Clone, Copy)]
-struct Conv {
-    columns: Columns,
-    groups: usize,
-    /// Channels of the output.
-    outputs: usize,
-}
-
 /// See [`super::super::Kernels::conv2d`].
 pub fn conv2d(
     tape: &mut Tape<Cpu>,
@@ -32,13 +23,11 @@ pub fn conv2d(
     window: &Window,
     groups: usize,
 ) -> Result<Tensor<Cpu>> {
-    let conv = Conv::new(x, weight, window, groups)?;
+    let conv = Convolution::new(x, weight, window, groups)?;
     if conv.is_depthwise() {
-        return depthwise::conv2d(tape, x, weight, conv.columns);
+        return depthwise::conv2d(tape, x, weight, conv.slide);
     }
-    let [height, width] = conv.columns.output;
-    let dims = [conv.columns.batch, height, width, conv.outputs];
-    let y = Tensor::filled(x.device(), &dims, |y| conv.forward(x.values(), weight.values(), y))?;
+    let y = Tensor::filled(x.device(), &conv.dims(), |y| conv.forward(x.values(), weight.values(), y))?;
     if !tape.records(&[x, weight]) {
         return Ok(y);
     }
@@ -59,42 +48,10 @@ pub fn conv2d(
     Ok(y.wanting_grad(true))
 }
 
-impl Conv {
-    fn new(x: &Tensor<Cpu>, weight: &Tensor<Cpu>, window: &Window, groups: usize) -> Result<Self> {
-        let columns = Columns::new("conv2d", x.dims(), window)?;
-        let fits = |&[high, across, inputs, outputs]: &[usize; 4]| {
-            [high, across] == window.kernel
-                && groups > 0
-                && inputs * groups == columns.channels
-                && outputs % groups == 0
-        };
-        match <&[usize; 4]>::try_from(weight.dims()) {
-            Ok(dims) if fits(dims) => Ok(Conv { columns, groups, outputs: dims[3] }),
-            _ => Err(EngineError::Shapes {
-                operation: "conv2d",
-                shapes: vec![x.dims().to_vec(), weight.dims().to_vec(), window.kernel.to_vec(), vec![groups]],
-            }),
-        }
-    }
-
-    /// True where each channel is convolved alone.
-    fn is_depthwise(&self) -> bool {
-        self.groups > 1 && self.groups == self.columns.channels && self.groups == self.outputs
-    }
-
+impl Convolution {
     /// True where the input is the matrix of columns as it lies.
     fn is_product(&self) -> bool {
-        self.groups == 1 && self.columns.window.is_pointwise()
-    }
-
-    /// Input channels of one group.
-    fn group_inputs(&self) -> usize {
-        self.columns.channels / self.groups
-    }
-
-    /// Output channels of one group.
-    fn group_outputs(&self) -> usize {
-        self.outputs / self.groups
+        self.groups == 1 && self.slide.window.is_pointwise()
     }
 
     /// Input channels of group `group`.
@@ -116,9 +73,9 @@ impl Conv {
     }
 
     fn forward(&self, x: &[f32], weight: &[f32], y: &mut [f32]) {
-        let (rows, taps) = (self.columns.rows(), 0..self.columns.taps());
+        let (rows, taps) = (self.slide.rows(), 0..self.slide.taps());
         if self.is_product() {
-            let inputs = self.columns.channels;
+            let inputs = self.slide.channels;
             let (x, weight) = (Matrix::new(x, rows, inputs), Matrix::new(weight, inputs, self.outputs));
             return multiply_on_all(y, x, weight, Into::Overwrite);
         }
@@ -129,7 +86,7 @@ impl Conv {
             let rows = number * block..number * block + count;
             with_buffer(count * width, |buffer| {
                 for group in 0..self.groups {
-                    self.columns.gather(x, &self.inputs_of(group), rows.clone(), &taps, buffer);
+                    self.slide.gather(x, &self.inputs_of(group), rows.clone(), &taps, buffer);
                     let outputs = self.group_outputs();
                     let y = MatrixMut::strided(&mut y[group * outputs..], count, outputs, self.outputs);
                     let weight = self.weights(weight, group, &taps);
@@ -140,19 +97,19 @@ impl Conv {
     }
 
     fn input_gradient(&self, weight: &[f32], gy: &[f32], gx: &mut [f32]) {
-        let taps = 0..self.columns.taps();
+        let taps = 0..self.slide.taps();
         if self.is_product() {
-            let gy = Matrix::new(gy, self.columns.rows(), self.outputs);
-            let weight = Matrix::new(weight, self.columns.channels, self.outputs);
+            let gy = Matrix::new(gy, self.slide.rows(), self.outputs);
+            let weight = Matrix::new(weight, self.slide.channels, self.outputs);
             return multiply_on_all(gx, gy, weight.transposed(), Into::Add);
         }
         // Windows overlap within an image, never between two: a task has whole images.
-        let pixels = self.columns.pixels().max(1);
-        let images = BLOCK.div_ceil(pixels).min(self.columns.batch.div_ceil(8)).max(1);
+        let pixels = self.slide.pixels().max(1);
+        let images = BLOCK.div_ceil(pixels).min(self.slide.batch.div_ceil(8)).max(1);
         let width = taps.len() * self.group_inputs();
-        split::chunks(gx, images * self.columns.image(), |number, gx| {
+        split::chunks(gx, images * self.slide.image(), |number, gx| {
             let first = number * images * pixels;
-            let count = gx.len() / self.columns.image() * pixels;
+            let count = gx.len() / self.slide.image() * pixels;
             with_buffer(BLOCK.min(count) * width, |buffer| {
                 for start in (0..count).step_by(BLOCK) {
                     let local = start..(start + BLOCK).min(count);
@@ -163,7 +120,7 @@ impl Conv {
                         let weight = self.weights(weight, group, &taps);
                         let product = MatrixMut::new(buffer, rows.len(), width);
                         multiply(product, gy, weight.transposed(), Into::Overwrite);
-                        self.columns.scatter(gx, &self.inputs_of(group), local.clone(), &taps, buffer);
+                        self.slide.scatter(gx, &self.inputs_of(group), local.clone(), &taps, buffer);
                     }
                 }
             });
@@ -173,10 +130,10 @@ impl Conv {
     /// The sum over pixels is split over taps and over rows. Each split of the rows has its own
     /// sum; they are added in order.
     fn weight_gradient(&self, device: &Cpu, x: &[f32], gy: &[f32], gw: &mut [f32]) -> Backward<()> {
-        let rows = self.columns.rows();
+        let rows = self.slide.rows();
         let one_tap = self.group_inputs() * self.outputs;
-        let taps = if self.columns.taps() * self.group_inputs() <= TAP_VALUES { self.columns.taps() } else { 1 };
-        let tap_splits = self.columns.taps().div_ceil(taps);
+        let taps = if self.slide.taps() * self.group_inputs() <= TAP_VALUES { self.slide.taps() } else { 1 };
+        let tap_splits = self.slide.taps().div_ceil(taps);
         let most = ((8 << 20) / gw.len().max(1)).clamp(1, SPLITS);
         let splits = SPLITS.div_ceil(tap_splits).min(rows.div_ceil(BLOCK)).clamp(1, most);
         let length = rows.div_ceil(splits).max(1);
@@ -205,7 +162,7 @@ impl Conv {
     fn weight_gradient_of(&self, x: &[f32], gy: &[f32], rows: Range<usize>, taps: &Range<usize>, gw: &mut [f32]) {
         let width = taps.len() * self.group_inputs();
         if self.is_product() {
-            let x = Matrix::new(x, self.columns.rows(), width).rows(rows.clone());
+            let x = Matrix::new(x, self.slide.rows(), width).rows(rows.clone());
             let gw = MatrixMut::new(gw, width, self.outputs);
             return multiply(gw, x.transposed(), self.output_rows(gy, 0, &rows), Into::Add);
         }
@@ -216,7 +173,7 @@ impl Conv {
                 let rows = start..(start + block).min(rows.end);
                 let buffer = &mut buffer[..rows.len() * width];
                 for group in 0..self.groups {
-                    self.columns.gather(x, &self.inputs_of(group), rows.clone(), taps, buffer);
+                    self.slide.gather(x, &self.inputs_of(group), rows.clone(), taps, buffer);
                     let outputs = self.group_outputs();
                     let gw = MatrixMut::strided(&mut gw[group * outputs..], width, outputs, self.outputs);
                     let columns = Matrix::new(buffer, rows.len(), width);

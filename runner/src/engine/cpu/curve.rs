@@ -1,7 +1,5 @@
 //! Activation functions and their slopes, as types, so that loops are compiled for each.
 
-use super::super::Activation;
-
 /// A function of one number.
 pub trait Curve: Copy + Send + Sync + 'static {
     /// The function's value.
@@ -13,19 +11,19 @@ pub trait Curve: Copy + Send + Sync + 'static {
 /// `z`
 #[derive(Clone, Copy)]
 pub struct Identity;
-/// See [`Activation::Relu`].
+/// See [`crate::engine::Activation::Relu`].
 #[derive(Clone, Copy)]
 pub struct Relu;
-/// See [`Activation::Relu6`].
+/// See [`crate::engine::Activation::Relu6`].
 #[derive(Clone, Copy)]
 pub struct Relu6;
-/// See [`Activation::Silu`].
+/// See [`crate::engine::Activation::Silu`].
 #[derive(Clone, Copy)]
 pub struct Silu;
-/// See [`Activation::Sigmoid`].
+/// See [`crate::engine::Activation::Sigmoid`].
 #[derive(Clone, Copy)]
 pub struct Sigmoid;
-/// See [`Activation::Hardswish`].
+/// See [`crate::engine::Activation::Hardswish`].
 #[derive(Clone, Copy)]
 pub struct Hardswish;
 
@@ -123,7 +121,7 @@ pub fn exp(x: f32) -> f32 {
 }
 
 /// Calls a function that is generic over a [`Curve`] with the one that an
-/// `Option<`[`Activation`]`>` names.
+/// `Option<`[`crate::engine::Activation`]`>` names.
 macro_rules! with_curve {
     ($activation:expr, $curve:ident => $body:expr) => {{
         use $crate::engine::cpu::curve;
@@ -156,3 +154,23 @@ macro_rules! with_curve {
     }};
 }
 pub(super) use with_curve;
+
+#[cfg(test)]
+mod tests {
+    use super::exp;
+
+    #[test]
+    fn exp_is_within_its_bound() {
+        let mut x = -86.9_f32;
+        while x < 87.9 {
+            let exact = f64::from(x).exp();
+            let off = (f64::from(exp(x)) - exact).abs() / exact;
+            assert!(off < 2e-7, "exp({x}) is off by {off:e}");
+            x += 0.00137;
+        }
+        assert_eq!(exp(0.0), 1.0);
+        assert!(exp(f32::NAN).is_nan());
+        assert!(exp(f32::NEG_INFINITY) < 1e-37);
+        assert!(exp(f32::INFINITY) > 1e38);
+    }
+}

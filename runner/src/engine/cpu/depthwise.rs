@@ -1,8 +1,8 @@
 //! Depthwise convolution: each channel alone, vectorised over channels.
 
+use super::super::slide::Slide;
 use super::super::{Cpu, Result, Tape, Tensor};
 use super::buffer::Slot;
-use super::columns::Columns;
 use super::split;
 use super::wide::wide;
 use std::ops::Range;
@@ -16,10 +16,10 @@ const SPLITS: usize = 16;
 type Term = (usize, usize);
 
 /// Depthwise convolution; `weight` is (KH, KW, 1, C).
-pub fn conv2d(tape: &mut Tape<Cpu>, x: &Tensor<Cpu>, weight: &Tensor<Cpu>, columns: Columns) -> Result<Tensor<Cpu>> {
-    let [height, width] = columns.output;
-    let dims = [columns.batch, height, width, columns.channels];
-    let y = Tensor::filled(x.device(), &dims, |y| forward(&columns, x.values(), weight.values(), y))?;
+pub fn conv2d(tape: &mut Tape<Cpu>, x: &Tensor<Cpu>, weight: &Tensor<Cpu>, slide: Slide) -> Result<Tensor<Cpu>> {
+    let [height, width] = slide.output;
+    let dims = [slide.batch, height, width, slide.channels];
+    let y = Tensor::filled(x.device(), &dims, |y| forward(&slide, x.values(), weight.values(), y))?;
     if !tape.records(&[x, weight]) {
         return Ok(y);
     }
@@ -29,30 +29,30 @@ pub fn conv2d(tape: &mut Tape<Cpu>, x: &Tensor<Cpu>, weight: &Tensor<Cpu>, colum
     tape.push(move |flow| {
         let gy = of_y.take(flow)?;
         if let (Some(of_weight), Some(x)) = (of_weight, x) {
-            weight_gradient(&columns, x.values(), &gy, of_weight.get(flow)?);
+            weight_gradient(&slide, x.values(), &gy, of_weight.get(flow)?);
         }
         if let (Some(of_x), Some(weight)) = (of_x, weight) {
-            input_gradient(&columns, weight.values(), &gy, of_x.get(flow)?);
+            input_gradient(&slide, weight.values(), &gy, of_x.get(flow)?);
         }
         Ok(())
     });
     Ok(y.wanting_grad(true))
 }
 
-fn forward(columns: &Columns, x: &[f32], weight: &[f32], y: &mut [f32]) {
-    sum_terms(columns, [columns.inputs(0), columns.inputs(1)], columns.output, columns.size, x, weight, y);
+fn forward(slide: &Slide, x: &[f32], weight: &[f32], y: &mut [f32]) {
+    sum_terms(slide, [slide.inputs(0), slide.inputs(1)], slide.output, slide.size, x, weight, y);
 }
 
 /// The gradient to the input is the same sum seen from the other side: over the outputs that a
 /// pixel took part in.
-fn input_gradient(columns: &Columns, weight: &[f32], gy: &[f32], gx: &mut [f32]) {
-    sum_terms(columns, [columns.outputs(0), columns.outputs(1)], columns.size, columns.output, gy, weight, gx);
+fn input_gradient(slide: &Slide, weight: &[f32], gy: &[f32], gx: &mut [f32]) {
+    sum_terms(slide, [slide.outputs(0), slide.outputs(1)], slide.size, slide.output, gy, weight, gx);
 }
 
 /// Adds to each pixel of `to` the products of `from` and `weight` that `taps` lists for its row
 /// and column.
 fn sum_terms(
-    columns: &Columns,
+    slide: &Slide,
     taps: [Vec<Vec<(usize, usize)>>; 2],
     to_size: [usize; 2],
     from_size: [usize; 2],
@@ -60,8 +60,8 @@ fn sum_terms(
     weight: &[f32],
     to: &mut [f32],
 ) {
-    let channels = columns.channels;
-    let across = columns.window.kernel[1];
+    let channels = slide.channels;
+    let across = slide.window.kernel[1];
     split::rows(to, to_size[1] * channels, |first, to| {
         wide(|| {
             let mut terms: Vec<Term> = Vec::new();
@@ -107,11 +107,11 @@ fn add_products(to: &mut [f32], left: &[f32], right: &[f32], terms: &[Term]) {
     }
 }
 
-fn weight_gradient(columns: &Columns, x: &[f32], gy: &[f32], gw: &mut [f32]) {
-    let lines = columns.batch * columns.output[0];
+fn weight_gradient(slide: &Slide, x: &[f32], gy: &[f32], gw: &mut [f32]) {
+    let lines = slide.batch * slide.output[0];
     let parts = split::map(lines, SPLITS, 4, |lines| {
         let mut part = vec![0.0; gw.len()];
-        wide(|| add_lines(columns, x, gy, lines, &mut part));
+        wide(|| add_lines(slide, x, gy, lines, &mut part));
         part
     });
     for part in parts {
@@ -121,23 +121,23 @@ fn weight_gradient(columns: &Columns, x: &[f32], gy: &[f32], gw: &mut [f32]) {
 
 /// Adds the share of some output rows of the batch to the gradient of the weights.
 #[inline(always)]
-fn add_lines(columns: &Columns, x: &[f32], gy: &[f32], lines: Range<usize>, gw: &mut [f32]) {
-    let channels = columns.channels;
-    let [_, out_width] = columns.output;
-    let across = columns.window.kernel[1];
-    let rows = columns.inputs(0);
+fn add_lines(slide: &Slide, x: &[f32], gy: &[f32], lines: Range<usize>, gw: &mut [f32]) {
+    let channels = slide.channels;
+    let [_, out_width] = slide.output;
+    let across = slide.window.kernel[1];
+    let rows = slide.inputs(0);
     // For each tap across: the output columns where it is over a pixel, with that pixel's column.
     let mut pairs = vec![Vec::new(); across];
-    for (position, inputs) in columns.inputs(1).into_iter().enumerate() {
+    for (position, inputs) in slide.inputs(1).into_iter().enumerate() {
         for (tap, at) in inputs {
             pairs[tap].push((position * channels, at * channels));
         }
     }
     for line in lines {
-        let (image, y) = (line / columns.output[0], line % columns.output[0]);
+        let (image, y) = (line / slide.output[0], line % slide.output[0]);
         let gy = &gy[line * out_width * channels..][..out_width * channels];
         for &(tap_row, from_y) in &rows[y] {
-            let x = &x[(image * columns.size[0] + from_y) * columns.size[1] * channels..];
+            let x = &x[(image * slide.size[0] + from_y) * slide.size[1] * channels..];
             for (tap, pairs) in pairs.iter().enumerate() {
                 let gw = &mut gw[(tap_row * across + tap) * channels..][..channels];
                 add_products(gw, gy, x, pairs);

@@ -1,58 +1,24 @@
 //! Average pooling, over windows and over the cells of a grid.
 
-use super::super::{Cpu, EngineError, Result, Tape, Tensor, Window};
+use super::super::cells::Cells;
+use super::super::{Cpu, Result, Tape, Tensor, Window};
 use super::buffer::Slot;
-use super::columns::Columns;
 use super::split;
 use super::wide::wide;
 
-/// For each output coordinate along an axis, the input coordinates it is the mean of.
-type Axis = Vec<Vec<usize>>;
-
-/// Means over products of rows and columns of an image.
-struct Means {
-    batch: usize,
-    size: [usize; 2],
-    channels: usize,
-    axes: [Axis; 2],
-    /// What each sum is divided by; the number of its pixels where `None`.
-    divisor: Option<usize>,
-}
-
 /// See [`super::super::Kernels::avg_pool`].
 pub fn avg_pool(tape: &mut Tape<Cpu>, x: &Tensor<Cpu>, window: &Window, count_padding: bool) -> Result<Tensor<Cpu>> {
-    let columns = Columns::new("avg_pool", x.dims(), window)?;
-    let axis = |axis| -> Axis {
-        columns.inputs(axis).into_iter().map(|inputs| inputs.into_iter().map(|(_, at)| at).collect()).collect()
-    };
-    let means = Means {
-        batch: columns.batch,
-        size: columns.size,
-        channels: columns.channels,
-        axes: [axis(0), axis(1)],
-        divisor: count_padding.then(|| columns.taps()),
-    };
-    means.run(tape, x)
+    Cells::of_window(x.dims(), window, count_padding)?.run(tape, x)
 }
 
 /// See [`super::super::Kernels::adaptive_avg_pool`].
 pub fn adaptive_avg_pool(tape: &mut Tape<Cpu>, x: &Tensor<Cpu>, output: [usize; 2]) -> Result<Tensor<Cpu>> {
-    let &[batch, height, width, channels] = x.dims() else {
-        let shapes = vec![x.dims().to_vec(), output.to_vec()];
-        return Err(EngineError::Shapes { operation: "adaptive_avg_pool", shapes });
-    };
-    let size = [height, width];
-    let axis = |axis: usize| -> Axis {
-        let (size, cells) = (size[axis], output[axis]);
-        (0..cells).map(|cell| (cell * size / cells..((cell + 1) * size).div_ceil(cells)).collect()).collect()
-    };
-    Means { batch, size, channels, axes: [axis(0), axis(1)], divisor: None }.run(tape, x)
+    Cells::of_grid(x.dims(), output)?.run(tape, x)
 }
 
-impl Means {
+impl Cells {
     fn run(self, tape: &mut Tape<Cpu>, x: &Tensor<Cpu>) -> Result<Tensor<Cpu>> {
-        let dims = [self.batch, self.axes[0].len(), self.axes[1].len(), self.channels];
-        let y = Tensor::filled(x.device(), &dims, |y| self.forward(x.values(), y))?;
+        let y = Tensor::filled(x.device(), &self.dims(), |y| self.forward(x.values(), y))?;
         if !tape.records(&[x]) {
             return Ok(y);
         }
@@ -63,10 +29,6 @@ impl Means {
             Ok(())
         });
         Ok(y.wanting_grad(true))
-    }
-
-    fn factor(&self, rows: &[usize], columns: &[usize]) -> f32 {
-        1.0 / self.divisor.unwrap_or(rows.len() * columns.len()).max(1) as f32
     }
 
     /// Values of the output of one image.

@@ -41,6 +41,10 @@ macro_rules! choose {
 }
 
 impl Kernels for Cpu {
+    fn describe(&self) -> String {
+        format!("CPU, {} threads", rayon::current_num_threads())
+    }
+
     fn conv2d(
         tape: &mut Tape<Self>,
         x: &Tensor<Self>,

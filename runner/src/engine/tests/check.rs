@@ -4,7 +4,7 @@ use crate::engine::{Cpu, KernelSet, Result, Tape, Tensor};
 use crate::random::{Key, Purpose};
 
 /// Both sets of kernels.
-pub const BOTH: [KernelSet; 1] = [KernelSet::Fast];
+pub const BOTH: [KernelSet; 2] = [KernelSet::Fast, KernelSet::Assembled];
 
 /// Coordinates of each operand whose derivative is taken by finite differences.
 const COORDINATES: usize = 16;

@@ -4,5 +4,7 @@ mod check;
 mod conv;
 mod elementwise;
 mod linear;
+mod net;
 mod norm;
 mod pool;
+mod update;
