@@ -4,8 +4,9 @@ use runner::backbones::Arch;
 use runner::layers::{BatchNorm, Conv2d, Shape};
 use runner::net::{Builder, Graph, Source};
 use runner::spec::Allow;
+use runner::weights::WeightFile;
 use runner::weights::report::{read, report};
-use runner::weights::{Dtype, NamedTensor, WeightFile, save};
+use runner::weights::save::{NamedTensor, Precision, save};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
@@ -30,7 +31,7 @@ fn written(change: impl FnOnce(&mut Vec<NamedTensor>)) -> (TempDir, PathBuf) {
     change(&mut tensors);
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("net.safetensors");
-    save::save(&path, &tensors, &BTreeMap::new(), Dtype::F32).unwrap();
+    save(&path, &tensors, &BTreeMap::new(), Precision::Float32).unwrap();
     (folder, path)
 }
 

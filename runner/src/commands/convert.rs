@@ -1,7 +1,8 @@
 //! `runner convert IN OUT`: a safetensors file out of any weight file.
 
 use crate::weights::convert::convert;
-use crate::weights::{Dtype, WeightFile, WeightsError};
+use crate::weights::save::Precision;
+use crate::weights::{WeightFile, WeightsError};
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::Path;
@@ -12,12 +13,12 @@ use std::path::Path;
 pub fn run(
     input: &Path,
     output: &Path,
-    dtype: Dtype,
+    precision: Precision,
     drop: &[String],
     out: &mut impl Write,
 ) -> Result<(), WeightsError> {
     let notes: BTreeMap<String, String> = WeightFile::open(input)?.metadata().clone();
-    let converted = convert(input, output, dtype, drop, &notes)?;
+    let converted = convert(input, output, precision, drop, &notes)?;
     write!(out, "{}: {} tensors", output.display(), converted.written.len())?;
     for (left_out, why) in [(&converted.dropped, "dropped"), (&converted.not_floats, "left out, not being floats")] {
         if !left_out.is_empty() {

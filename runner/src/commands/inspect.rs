@@ -137,7 +137,7 @@ impl std::fmt::Display for Range {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::weights::save::{NamedTensor, save};
+    use crate::weights::save::{NamedTensor, Precision, save};
 
     #[test]
     fn the_table_is_aligned_and_the_json_says_the_same() {
@@ -148,7 +148,7 @@ mod tests {
             NamedTensor::new("bias", vec![3], vec![1.0, f32::NAN, 3.0]),
         ];
         let metadata = BTreeMap::from([("made_by".to_owned(), "a test".to_owned())]);
-        save(&path, &tensors, &metadata, Dtype::F32).unwrap();
+        save(&path, &tensors, &metadata, Precision::Float32).unwrap();
 
         let mut text = Vec::new();
         run(&path, false, &mut text).unwrap();

@@ -1,9 +1,8 @@
 //! Makes a safetensors file out of any weight file.
 
-use super::Dtype;
 use super::error::WeightsError;
 use super::file::WeightFile;
-use super::save::{NamedTensor, save};
+use super::save::{NamedTensor, Precision, save};
 use super::wildcard;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -19,22 +18,22 @@ pub struct Converted {
     pub not_floats: Vec<String>,
 }
 
-/// Writes the tensors of `input` into the safetensors file `output` under their own names, as
-/// `dtype`. Tensors that match a pattern of `drop` are left out, and so are integers.
+/// Writes the tensors of `input` into the safetensors file `output` under their own names, in
+/// `precision`. Tensors that match a pattern of `drop` are left out, and so are integers.
 pub fn convert(
     input: &Path,
     output: &Path,
-    dtype: Dtype,
+    precision: Precision,
     drop: &[String],
     metadata: &BTreeMap<String, String>,
 ) -> Result<Converted, WeightsError> {
     let mut file = WeightFile::open(input)?;
     let mut converted = Converted::default();
     let mut kept = Vec::new();
-    for (name, dims, stored) in file.tensors() {
+    for (name, dims, dtype) in file.tensors() {
         if drop.iter().any(|pattern| wildcard::matches(pattern, name)) {
             converted.dropped.push(name.to_owned());
-        } else if stored.is_float() {
+        } else if dtype.is_float() {
             kept.push((name.to_owned(), dims.to_vec()));
         } else {
             converted.not_floats.push(name.to_owned());
@@ -46,7 +45,7 @@ pub fn convert(
         converted.written.push(name.clone());
         tensors.push(NamedTensor::new(name, dims, values));
     }
-    save(output, &tensors, metadata, dtype)?;
+    save(output, &tensors, metadata, precision)?;
     Ok(converted)
 }
 
@@ -64,7 +63,7 @@ mod tests {
         ];
         let (folder, input) = on_disk(&legacy_file(&state_dict(&tensors, None, true), &tensors));
         let output = folder.path().join("out.safetensors");
-        let converted = convert(&input, &output, Dtype::F16, &["fc.*".into()], &BTreeMap::new()).unwrap();
+        let converted = convert(&input, &output, Precision::Float16, &["fc.*".into()], &BTreeMap::new()).unwrap();
         assert_eq!(converted.written, ["conv.weight"]);
         assert_eq!(converted.dropped, ["fc.weight"]);
         assert_eq!(converted.not_floats, ["bn.num_batches_tracked"]);

@@ -174,8 +174,7 @@ fn text(dims: &[usize]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::weights::Dtype;
-    use crate::weights::save::{NamedTensor, save};
+    use crate::weights::save::{NamedTensor, Precision, save};
     use crate::weights::testing::graph;
     use std::collections::BTreeMap;
     use std::path::PathBuf;
@@ -196,7 +195,7 @@ mod tests {
             tensors.iter().map(|(name, dims)| NamedTensor::new(*name, dims.to_vec(), numbered(dims))).collect();
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("net.safetensors");
-        save(&path, &tensors, &BTreeMap::new(), Dtype::F32).unwrap();
+        save(&path, &tensors, &BTreeMap::new(), Precision::Float32).unwrap();
         (folder, path)
     }
 

@@ -1,12 +1,14 @@
 //! Writes safetensors: whole or not at all, and so that damage is found when reading.
 
-use super::Dtype;
 use super::error::{Fault, WeightsError, invalid};
+use super::layout;
+use crate::net::Param;
 use ::safetensors::Dtype as Stored;
 use ::safetensors::tensor::{Metadata, TensorInfo};
 use half::f16;
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashSet};
 use std::fmt::Write as _;
 use std::fs::File;
@@ -20,26 +22,40 @@ pub const CHECKSUM: &str = "sha256";
 
 const METADATA: &str = "__metadata__";
 
+/// In what precision values are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Precision {
+    /// As they are.
+    #[default]
+    Float32,
+    /// Half the space, 11 significant bits. Values beyond 65504 are refused.
+    Float16,
+}
+
 /// A tensor to be written.
 #[derive(Debug, Clone, PartialEq)]
-pub struct NamedTensor {
+pub struct NamedTensor<'a> {
     /// The name.
     pub name: String,
     /// The shape.
     pub dims: Vec<usize>,
     /// The values, in C order.
-    pub values: Vec<f32>,
+    pub values: Cow<'a, [f32]>,
 }
 
-impl NamedTensor {
+impl<'a> NamedTensor<'a> {
     /// A tensor from a name, a shape and values in C order.
-    pub fn new(name: impl Into<String>, dims: Vec<usize>, values: Vec<f32>) -> Self {
-        NamedTensor { name: name.into(), dims, values }
+    pub fn new(name: impl Into<String>, dims: Vec<usize>, values: impl Into<Cow<'a, [f32]>>) -> Self {
+        NamedTensor { name: name.into(), dims, values: values.into() }
+    }
+
+    /// A parameter from its values in memory order, as files have it.
+    pub fn of_param(param: &Param, memory: &[f32]) -> NamedTensor<'static> {
+        NamedTensor::new(param.name.clone(), layout::file_dims(&param.def), layout::to_file(&param.def, memory))
     }
 }
 
-/// Writes tensors into a safetensors file, in their order, with a checksum. `dtype` is float32, or
-/// float16 for half the space; values beyond float16's 65504 are then refused.
+/// Writes tensors into a safetensors file, in their order, with a checksum.
 ///
 /// The file appears under its name only when all of it is on the disk; an older one is replaced. The
 /// same tensors and metadata give the same bytes.
@@ -47,20 +63,25 @@ pub fn save(
     path: &Path,
     tensors: &[NamedTensor],
     metadata: &BTreeMap<String, String>,
-    dtype: Dtype,
+    precision: Precision,
 ) -> Result<(), WeightsError> {
-    write(path, tensors, metadata, dtype).map_err(|fault| WeightsError::at(path, fault))
+    write(path, tensors, metadata, precision).map_err(|fault| WeightsError::at(path, fault))
 }
 
-fn write(path: &Path, tensors: &[NamedTensor], metadata: &BTreeMap<String, String>, dtype: Dtype) -> Result<(), Fault> {
-    let header = header(tensors, metadata, dtype)?;
+fn write(
+    path: &Path,
+    tensors: &[NamedTensor],
+    metadata: &BTreeMap<String, String>,
+    precision: Precision,
+) -> Result<(), Fault> {
+    let header = header(tensors, metadata, precision)?;
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let mut temporary = new_file(folder)?;
     let mut out = BufWriter::new(temporary.as_file_mut());
     out.write_all(&(header.len() as u64).to_le_bytes())?;
     out.write_all(&header)?;
     for tensor in tensors {
-        out.write_all(&encode(tensor, dtype)?)?;
+        out.write_all(&encode(tensor, precision)?)?;
     }
     out.flush()?;
     drop(out);
@@ -70,17 +91,21 @@ fn write(path: &Path, tensors: &[NamedTensor], metadata: &BTreeMap<String, Strin
 }
 
 /// The header as JSON, padded to a multiple of eight bytes.
-fn header(tensors: &[NamedTensor], metadata: &BTreeMap<String, String>, dtype: Dtype) -> Result<Vec<u8>, Fault> {
+fn header(
+    tensors: &[NamedTensor],
+    metadata: &BTreeMap<String, String>,
+    precision: Precision,
+) -> Result<Vec<u8>, Fault> {
     let mut notes: Map<String, Value> =
         metadata.iter().map(|(key, value)| (key.clone(), Value::String(value.clone()))).collect();
     notes.shift_remove(CHECKSUM);
     let mut header = Map::from_iter([(METADATA.to_owned(), Value::Object(notes))]);
-    header.extend(table(tensors, dtype)?);
+    header.extend(table(tensors, precision)?);
 
     let mut hash = Sha256::new();
     hash.update(json(&header)?);
     for tensor in tensors {
-        hash.update(encode(tensor, dtype)?);
+        hash.update(encode(tensor, precision)?);
     }
     if let Some(Value::Object(notes)) = header.get_mut(METADATA) {
         notes.insert(CHECKSUM.to_owned(), Value::String(hex(&hash.finalize())));
@@ -91,11 +116,10 @@ fn header(tensors: &[NamedTensor], metadata: &BTreeMap<String, String>, dtype: D
 }
 
 /// The header's entries, checked by the crate that defines the format.
-fn table(tensors: &[NamedTensor], dtype: Dtype) -> Result<Map<String, Value>, Fault> {
-    let (dtype, size) = match dtype {
-        Dtype::F32 => (Stored::F32, 4),
-        Dtype::F16 => (Stored::F16, 2),
-        _ => return invalid(format!("weights are written as float32 or float16, not as {dtype}")),
+fn table(tensors: &[NamedTensor], precision: Precision) -> Result<Map<String, Value>, Fault> {
+    let (dtype, size) = match precision {
+        Precision::Float32 => (Stored::F32, 4),
+        Precision::Float16 => (Stored::F16, 2),
     };
     let (mut names, mut at) = (HashSet::from([METADATA]), 0);
     let mut infos = Vec::new();
@@ -115,17 +139,19 @@ fn table(tensors: &[NamedTensor], dtype: Dtype) -> Result<Map<String, Value>, Fa
     }
 }
 
-fn encode(tensor: &NamedTensor, dtype: Dtype) -> Result<Vec<u8>, Fault> {
-    if dtype == Dtype::F32 {
-        return Ok(tensor.values.iter().flat_map(|value| value.to_le_bytes()).collect());
-    }
-    let half = |&value: &f32| {
-        let half = f16::from_f32(value);
-        if half.is_infinite() && value.is_finite() { Err(value) } else { Ok(half.to_le_bytes()) }
-    };
-    match tensor.values.iter().map(half).collect::<Result<Vec<_>, f32>>() {
-        Ok(halves) => Ok(halves.into_flattened()),
-        Err(value) => invalid(format!("`{}` holds {value}, which is beyond float16", tensor.name)),
+fn encode(tensor: &NamedTensor, precision: Precision) -> Result<Vec<u8>, Fault> {
+    match precision {
+        Precision::Float32 => Ok(tensor.values.iter().flat_map(|value| value.to_le_bytes()).collect()),
+        Precision::Float16 => {
+            let half = |&value: &f32| {
+                let half = f16::from_f32(value);
+                if half.is_infinite() && value.is_finite() { Err(value) } else { Ok(half.to_le_bytes()) }
+            };
+            match tensor.values.iter().map(half).collect::<Result<Vec<_>, f32>>() {
+                Ok(halves) => Ok(halves.into_flattened()),
+                Err(value) => invalid(format!("`{}` holds {value}, which is beyond float16", tensor.name)),
+            }
+        }
     }
 }
 
@@ -181,7 +207,7 @@ mod tests {
     use super::*;
     use crate::weights::WeightFile;
 
-    fn tensors() -> Vec<NamedTensor> {
+    fn tensors() -> Vec<NamedTensor<'static>> {
         vec![
             NamedTensor::new("z.weight", vec![2, 3], vec![0.1, -2.0, 3.5, 0.0, 1e-3, 65504.0]),
             NamedTensor::new("a.bias", vec![2], vec![1.0, 2.0]),
@@ -198,8 +224,8 @@ mod tests {
     fn what_is_saved_is_read_back() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("last.safetensors");
-        for dtype in [Dtype::F32, Dtype::F16] {
-            save(&path, &tensors(), &notes(), dtype).unwrap();
+        for precision in [Precision::Float32, Precision::Float16] {
+            save(&path, &tensors(), &notes(), precision).unwrap();
             let mut file = WeightFile::open(&path).unwrap();
             assert_eq!(file.metadata()["epoch"], "3");
             assert!(file.verify().unwrap());
@@ -208,7 +234,7 @@ mod tests {
             for tensor in tensors() {
                 assert_eq!(file.tensor(&tensor.name).unwrap().0, tensor.dims);
                 for (read, saved) in file.read(&tensor.name).unwrap().iter().zip(tensor.values.iter()) {
-                    let bound = if dtype == Dtype::F16 { saved.abs() / 2048.0 } else { 0.0 };
+                    let bound = if precision == Precision::Float16 { saved.abs() / 2048.0 } else { 0.0 };
                     assert!((read - saved).abs() <= bound, "{read} for {saved}");
                 }
             }
@@ -220,7 +246,7 @@ mod tests {
     fn the_same_tensors_give_the_same_bytes_which_the_crate_reads() {
         let folder = tempfile::tempdir().unwrap();
         let bytes = ["a", "b"].map(|name| {
-            save(&folder.path().join(name), &tensors(), &notes(), Dtype::F32).unwrap();
+            save(&folder.path().join(name), &tensors(), &notes(), Precision::Float32).unwrap();
             std::fs::read(folder.path().join(name)).unwrap()
         });
         assert_eq!(bytes[0], bytes[1]);
@@ -235,7 +261,7 @@ mod tests {
     fn every_flipped_bit_is_found() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("last.safetensors");
-        save(&path, &tensors(), &notes(), Dtype::F32).unwrap();
+        save(&path, &tensors(), &notes(), Precision::Float32).unwrap();
         let sound = std::fs::read(&path).unwrap();
         let harmless = |bytes: &[u8]| bytes.iter().rposition(|&byte| byte == b'}').unwrap()..sound.len() - 36;
         let padding = harmless(&sound[..sound.len() - 36]);
@@ -253,26 +279,24 @@ mod tests {
     fn what_cannot_be_saved_is_refused_and_the_old_file_stays() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("last.safetensors");
-        save(&path, &tensors(), &notes(), Dtype::F32).unwrap();
+        save(&path, &tensors(), &notes(), Precision::Float32).unwrap();
         let before = std::fs::read(&path).unwrap();
         let twice = NamedTensor::new("a.bias", vec![1], vec![0.0]);
         let reserved = NamedTensor::new("__metadata__", vec![1], vec![0.0]);
         let shapeless = NamedTensor::new("x", vec![3], vec![0.0]);
         let large = NamedTensor::new("x", vec![1], vec![70000.0]);
-        let exotic = NamedTensor::new("x", vec![1], vec![0.0]);
-        for (tensor, dtype, reason) in [
-            (twice, Dtype::F32, "two tensors are called `a.bias`"),
-            (reserved, Dtype::F32, "two tensors are called `__metadata__`"),
-            (shapeless, Dtype::F32, "invalid shape"),
-            (large, Dtype::F16, "`x` holds 70000, which is beyond float16"),
-            (exotic, Dtype::Bf16, "weights are written as float32 or float16, not as bfloat16"),
+        for (tensor, precision, reason) in [
+            (twice, Precision::Float32, "two tensors are called `a.bias`"),
+            (reserved, Precision::Float32, "two tensors are called `__metadata__`"),
+            (shapeless, Precision::Float32, "invalid shape"),
+            (large, Precision::Float16, "`x` holds 70000, which is beyond float16"),
         ] {
-            let error = save(&path, &[tensors(), vec![tensor]].concat(), &notes(), dtype).unwrap_err().to_string();
+            let error = save(&path, &[tensors(), vec![tensor]].concat(), &notes(), precision).unwrap_err().to_string();
             assert!(error.contains(reason), "{error}");
         }
         assert_eq!(std::fs::read(&path).unwrap(), before);
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
-        assert!(save(Path::new("/no/such/folder/x"), &tensors(), &notes(), Dtype::F32).is_err());
+        assert!(save(Path::new("/no/such/folder/x"), &tensors(), &notes(), Precision::Float32).is_err());
     }
 
     #[cfg(unix)]
@@ -281,7 +305,7 @@ mod tests {
         use std::os::unix::fs::PermissionsExt;
         let folder = tempfile::tempdir().unwrap();
         let (saved, plain) = (folder.path().join("saved"), folder.path().join("plain"));
-        save(&saved, &tensors(), &notes(), Dtype::F32).unwrap();
+        save(&saved, &tensors(), &notes(), Precision::Float32).unwrap();
         std::fs::write(&plain, "").unwrap();
         let mode = |path: &Path| path.metadata().unwrap().permissions().mode();
         assert_eq!(mode(&saved), mode(&plain));
