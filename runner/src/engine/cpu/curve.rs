@@ -106,7 +106,7 @@ impl Curve for Hardswish {
 pub fn exp(x: f32) -> f32 {
     // Adding and subtracting it rounds to a whole number, which is then in its low bits.
     const ROUND: f32 = 12_582_912.0;
-    const LN_2_HIGH: f32 = 0.693_359_375;
+    const LN_2_HIGH: f32 = 0.693_359_4;
     #[allow(clippy::excessive_precision)]
     const LN_2_LOW: f32 = -2.121_944_4e-4;
     let x = if x < -87.0 { -87.0 } else { x };
