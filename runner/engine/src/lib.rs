@@ -1,7 +1,7 @@
 //! Tensors, the tape and the kernels. The only module that knows dfdx.
 //!
 //! Everything above works with [`Tensor`], [`Tape`] and the trait [`Kernels`], generic over the
-//! device. Activations are NHWC, convolution weights (KH, KW, C_in / groups, C_out), linear
+//! device. Activations are NHWC, convolution weights (KH, KW, `C_in` / groups, `C_out`), linear
 //! weights (in, out).
 
 pub mod assembled;

@@ -6,7 +6,7 @@
 //! its own ways:
 //!
 //! - A binary operation computes the gradients of both sides. The side that wants none takes part
-//!   under an identity of its own, so its gradient is dropped (see [`operand`]).
+//!   under an identity of its own, so its gradient is dropped (see `operand`).
 //! - A tensor used twice carries the tape once; the other use has an empty one.
 //! - Sums are sequential in `f32`, so long ones are taken one dimension after the other.
 //! - On CUDA `concat_along` and reshapes of tensors that are not contiguous are compiled at run

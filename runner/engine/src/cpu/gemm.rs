@@ -87,7 +87,8 @@ pub enum Into {
 
 /// `destination = left * right`, or `+=`, on this thread.
 pub fn multiply(destination: MatrixMut<'_>, left: Matrix<'_>, right: Matrix<'_>, into: Into) {
-    let (m, n, k) = (destination.rows, destination.columns, left.columns);
+    let MatrixMut { values, rows: m, columns: n, row_stride } = destination;
+    let k = left.columns;
     assert!(left.rows == m && right.columns == n && right.rows == k);
     if m == 0 || n == 0 {
         return;
@@ -99,9 +100,9 @@ pub fn multiply(destination: MatrixMut<'_>, left: Matrix<'_>, right: Matrix<'_>,
             m,
             n,
             k,
-            destination.values.as_mut_ptr(),
+            values.as_mut_ptr(),
             1,
-            destination.row_stride as isize,
+            row_stride as isize,
             into == Into::Add,
             left.values.as_ptr(),
             left.column_stride as isize,
