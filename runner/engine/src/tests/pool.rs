@@ -1,7 +1,7 @@
 //! Pooling.
 
 use super::check::{BOTH, Check, normal, run, tensors};
-use crate::engine::{Cpu, Kernels, Padding, Tape, Window};
+use crate::{Cpu, Kernels, Padding, Tape, Window};
 
 fn window(kernel: [usize; 2], stride: [usize; 2], padding: [usize; 4]) -> Window {
     let [top, left, bottom, right] = padding;

@@ -1,7 +1,7 @@
 //! Convolution.
 
 use super::check::{Check, normal};
-use crate::engine::{Cpu, Kernels, Padding, Window};
+use crate::{Cpu, Kernels, Padding, Window};
 
 /// What is convolved with what.
 struct Shape {

@@ -1,7 +1,7 @@
 //! Whole nets: the two sets of kernels against each other, and the number of threads.
 
 use super::check::normal;
-use crate::engine::{
+use crate::{
     Activation, Broadcast, Cpu, KernelSet, Kernels, Padding, Result, SgdStep, Tape, Tensor, Window, device::open_cpu,
 };
 

@@ -1,7 +1,7 @@
 //! Products with matrices, biases, the loss.
 
 use super::check::{BOTH, Check, normal, tensors};
-use crate::engine::{Cpu, Kernels, Tape};
+use crate::{Cpu, Kernels, Tape};
 
 fn product(a: &[f64], b: &[f64], rows: usize, inner: usize, columns: usize) -> Vec<f64> {
     let entry = |i: usize, j: usize| (0..inner).map(|k| a[i * inner + k] * b[k * columns + j]).sum();

@@ -11,19 +11,19 @@ pub trait Curve: Copy + Send + Sync + 'static {
 /// `z`
 #[derive(Clone, Copy)]
 pub struct Identity;
-/// See [`crate::engine::Activation::Relu`].
+/// See [`crate::Activation::Relu`].
 #[derive(Clone, Copy)]
 pub struct Relu;
-/// See [`crate::engine::Activation::Relu6`].
+/// See [`crate::Activation::Relu6`].
 #[derive(Clone, Copy)]
 pub struct Relu6;
-/// See [`crate::engine::Activation::Silu`].
+/// See [`crate::Activation::Silu`].
 #[derive(Clone, Copy)]
 pub struct Silu;
-/// See [`crate::engine::Activation::Sigmoid`].
+/// See [`crate::Activation::Sigmoid`].
 #[derive(Clone, Copy)]
 pub struct Sigmoid;
-/// See [`crate::engine::Activation::Hardswish`].
+/// See [`crate::Activation::Hardswish`].
 #[derive(Clone, Copy)]
 pub struct Hardswish;
 
@@ -121,32 +121,32 @@ pub fn exp(x: f32) -> f32 {
 }
 
 /// Calls a function that is generic over a [`Curve`] with the one that an
-/// `Option<`[`crate::engine::Activation`]`>` names.
+/// `Option<`[`crate::Activation`]`>` names.
 macro_rules! with_curve {
     ($activation:expr, $curve:ident => $body:expr) => {{
-        use $crate::engine::cpu::curve;
+        use $crate::cpu::curve;
         match $activation {
             None => {
                 type $curve = curve::Identity;
                 $body
             }
-            Some($crate::engine::Activation::Relu) => {
+            Some($crate::Activation::Relu) => {
                 type $curve = curve::Relu;
                 $body
             }
-            Some($crate::engine::Activation::Relu6) => {
+            Some($crate::Activation::Relu6) => {
                 type $curve = curve::Relu6;
                 $body
             }
-            Some($crate::engine::Activation::Silu) => {
+            Some($crate::Activation::Silu) => {
                 type $curve = curve::Silu;
                 $body
             }
-            Some($crate::engine::Activation::Sigmoid) => {
+            Some($crate::Activation::Sigmoid) => {
                 type $curve = curve::Sigmoid;
                 $body
             }
-            Some($crate::engine::Activation::Hardswish) => {
+            Some($crate::Activation::Hardswish) => {
                 type $curve = curve::Hardswish;
                 $body
             }

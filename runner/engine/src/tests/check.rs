@@ -1,7 +1,7 @@
 //! Compares an operation with a reference, forward and backward.
 
-use crate::engine::{Cpu, KernelSet, Result, Tape, Tensor};
-use crate::random::{Key, Purpose};
+use crate::{Cpu, KernelSet, Result, Tape, Tensor};
+use super::random::{Key, Purpose};
 
 /// Both sets of kernels.
 pub const BOTH: [KernelSet; 2] = [KernelSet::Fast, KernelSet::Assembled];
@@ -56,7 +56,7 @@ pub fn run(
     let count = y.len();
     let weights = Tensor::from_vec(y.device(), weights[..count].to_vec(), &[count, 1]).unwrap();
     let flat = y.reshape(&[1, count]).unwrap();
-    let loss = crate::engine::Kernels::matmul(&mut tape, &flat, &weights).unwrap().reshape(&[]).unwrap();
+    let loss = crate::Kernels::matmul(&mut tape, &flat, &weights).unwrap().reshape(&[]).unwrap();
     let mut gradients = tape.backward(&loss).unwrap();
     (y.to_vec(), tensors.iter().map(|tensor| gradients.of(tensor).unwrap().to_vec()).collect())
 }
@@ -71,7 +71,7 @@ impl Check<'_> {
 
     fn run_on(&self, kernels: KernelSet) {
         let what = format!("{} {kernels:?}", self.name);
-        let device = crate::engine::device::open_cpu().unwrap();
+        let device = crate::device::open_cpu().unwrap();
         let all: Vec<usize> = (0..self.differentiable).collect();
         let exact: Vec<Vec<f64>> =
             self.operands.iter().map(|(_, values)| values.iter().map(|&v| f64::from(v)).collect()).collect();

@@ -7,4 +7,8 @@ mod linear;
 mod net;
 mod norm;
 mod pool;
+// The generator of the crate above, which this one cannot depend on.
+#[path = "../../../src/random.rs"]
+#[allow(dead_code)]
+mod random;
 mod update;

@@ -134,7 +134,7 @@ impl schemars::JsonSchema for DeviceName {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::Tensor;
+    use crate::Tensor;
 
     struct Sum;
 

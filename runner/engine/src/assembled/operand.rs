@@ -43,13 +43,13 @@ macro_rules! taped {
         let $recorded = $tape.records($operands);
         if $recorded {
             let $lent = $tape.lend();
-            let output = $body.map_err($crate::engine::EngineError::device($name))?;
+            let output = $body.map_err($crate::EngineError::device($name))?;
             let (output, lent) = dfdx::prelude::SplitTape::split_tape(output);
             $tape.give(lent);
             (output, true)
         } else {
             let $lent = dfdx::prelude::NoneTape;
-            let output = $body.map_err($crate::engine::EngineError::device($name))?;
+            let output = $body.map_err($crate::EngineError::device($name))?;
             (dfdx::prelude::SplitTape::split_tape(output).0, false)
         }
     }};

@@ -2,7 +2,7 @@
 
 use super::check::{BOTH, Check, close, normal, tensors};
 use super::elementwise::value;
-use crate::engine::{Activation, Cpu, Kernels, Tape};
+use crate::{Activation, Cpu, Kernels, Tape};
 
 const EPS: f32 = 1e-3;
 const ACTIVATIONS: [Option<Activation>; 4] =
@@ -99,7 +99,7 @@ fn statistics_survive_a_mean_much_larger_than_the_deviation() {
             let found = f64::from(statistics.mean.to_vec()[c]);
             assert!((found - mean[c]).abs() <= 1e-6 * mean[c].abs() + 1e-6, "{kernels:?} mean {c}: {found}");
         }
-        if kernels == crate::engine::KernelSet::Fast {
+        if kernels == crate::KernelSet::Fast {
             close("variance", &statistics.variance.to_vec(), &variance, 1e-5);
             let expected = normalized(&[exact.clone(), vec![1.0; 5], vec![0.0; 5]], &mean, &variance, None);
             // The mean itself is rounded to f32: half of its last bit, 1e-3 at 3e4.

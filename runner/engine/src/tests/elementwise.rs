@@ -1,7 +1,7 @@
 //! Activations, sums, products, joins.
 
 use super::check::{Check, normal, tensors};
-use crate::engine::{Activation, Broadcast, Cpu, Kernels, Tape};
+use crate::{Activation, Broadcast, Cpu, Kernels, Tape};
 
 const ALL: [Activation; 5] =
     [Activation::Relu, Activation::Relu6, Activation::Silu, Activation::Sigmoid, Activation::Hardswish];
