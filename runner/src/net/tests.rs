@@ -315,9 +315,11 @@ fn random_layers_act_in_training_only() {
 }
 
 /// Holds the gradient of each parameter against the difference of losses along a random direction.
+///
+/// The step is short, or values would cross the kink of a ReLU.
 #[test]
 fn gradients_flow_through_branches() {
-    const STEP: f32 = 4e-3;
+    const STEP: f32 = 1e-3;
     let mut net = net(residual());
     let wanted: Vec<bool> = net.graph.params.iter().map(|param| !param.def.role.is_buffer()).collect();
     net.params.want_grads(&wanted);
@@ -349,7 +351,7 @@ fn gradients_flow_through_branches() {
             };
             let difference = (moved(1.0) - moved(-1.0)) / (2.0 * f64::from(STEP));
             assert!(
-                (along - difference).abs() <= 2e-3 + 0.02 * difference.abs(),
+                (along - difference).abs() <= 3e-4 + 0.01 * difference.abs(),
                 "{} with {kernels:?}, {norm:?}: {along} is not {difference}",
                 param.name
             );

@@ -61,12 +61,18 @@ pub struct WeightsReport {
     pub file: String,
     /// Tensors that are loaded.
     pub matched: usize,
+    /// Tensors that the net has; of its head, only those that the file has too.
+    pub total: usize,
+    /// Whose names the file has.
+    pub names: String,
     /// Tensors of the net that the file lacks, as the spec allows.
     pub missing: Vec<String>,
     /// Tensors of the file that the net lacks, as the spec allows.
     pub unexpected: Vec<String>,
     /// Tensors whose shapes differ, as the spec allows.
     pub wrong_shape: Vec<String>,
+    /// What is worth knowing and stops nothing.
+    pub notes: Vec<String>,
 }
 
 /// What a stage is and costs.
@@ -211,9 +217,12 @@ fn of_weights(plan: &Plan) -> Option<WeightsReport> {
     Some(WeightsReport {
         file: file.display().to_string(),
         matched: report.matched.len(),
+        total: report.total,
+        names: report.names.clone(),
         missing: report.missing.clone(),
         unexpected: report.unexpected.clone(),
         wrong_shape: report.wrong_shape.iter().map(|(name, _, _)| name.clone()).collect(),
+        notes: report.notes.clone(),
     })
 }
 

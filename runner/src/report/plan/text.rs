@@ -21,11 +21,14 @@ impl fmt::Display for PlanReport {
 }
 
 fn header(report: &PlanReport) -> String {
-    let mut table = table(&[]);
+    let mut table = table();
     table.add_row(["data", &data(report)]);
     table.add_row(["input", &format!("{} in batches of {}", shape(&report.input), report.batch)]);
     table.add_row(["net", report.backbone.as_deref().unwrap_or("written in the spec")]);
     table.add_row(["weights", &report.weights.as_ref().map_or_else(|| "random".to_owned(), weights)]);
+    for note in report.weights.iter().flat_map(|weights| &weights.notes) {
+        table.add_row(["", note]);
+    }
     table.add_row(["device", &report.device]);
     table.add_row(["seed", &report.seed.to_string()]);
     render(&table)
@@ -40,19 +43,21 @@ fn data(report: &PlanReport) -> String {
 }
 
 fn weights(weights: &WeightsReport) -> String {
-    let mut text = format!("{}: {} tensors matched", weights.file, weights.matched);
-    let gaps =
-        [("missing", &weights.missing), ("unexpected", &weights.unexpected), ("of other shapes", &weights.wrong_shape)];
-    for (what, tensors) in gaps {
-        if !tensors.is_empty() {
-            text.push_str(&format!(", {} {what} (allowed)", tensors.len()));
-        }
+    let WeightsReport { file, matched, total, names, .. } = weights;
+    let mut text = format!("{file}: {matched} of {total} tensors ({names})");
+    let gaps = [
+        ("missing", &weights.missing),
+        ("unexpected", &weights.unexpected),
+        ("of another shape", &weights.wrong_shape),
+    ];
+    for (what, tensors) in gaps.into_iter().filter(|(_, tensors)| !tensors.is_empty()) {
+        text.push_str(&format!(", {} {what}", tensors.len()));
     }
     text
 }
 
 fn stages(report: &PlanReport) -> String {
-    let mut table = table(&[1, 2, 3]);
+    let mut table = table();
     table.set_header(["stage", "output", "parameters", "mult-adds", "layers"]);
     for stage in &report.stages {
         table.add_row([
@@ -82,24 +87,24 @@ fn shape(dims: &[usize]) -> String {
 }
 
 fn phases(phases: &[PhaseReport]) -> String {
-    let mut table = table(&[]);
+    let mut table = table();
     table.set_header(["phase", "epochs", "trains", "lr", "trainable", "frozen", "batch norm", "boundary", "memory"]);
     for phase in phases {
-        let several = phase.groups.len() > 1;
-        let first = phase.groups.first();
+        let mut groups = phase.groups.iter().map(|group| [group.name.clone(), rate(group.lr)]);
+        let [name, lr] = groups.next().unwrap_or_default();
         table.add_row([
             phase.name.clone(),
             phase.epochs.to_string(),
-            first.map_or_else(String::new, |group| group.name.clone()),
-            first.map_or_else(String::new, |group| rate(group.lr)),
+            name,
+            lr,
             grouped(phase.trainable),
             grouped(phase.frozen),
             norms(phase.batch_norm),
             boundary(phase.boundary.as_ref()),
             bytes(phase.memory.total),
         ]);
-        for group in phase.groups.iter().skip(1).filter(|_| several) {
-            table.add_row(["", "", &group.name, &rate(group.lr)]);
+        for [name, lr] in groups {
+            table.add_row([String::new(), String::new(), name, lr]);
         }
     }
     align(&mut table, &[1, 3, 4, 5, 8]);
@@ -112,11 +117,12 @@ fn norms(norms: NormReport) -> String {
     match modes.as_slice() {
         [] => "none".to_owned(),
         [(mode, _)] => (*mode).to_owned(),
+        [(mode, count), ("frozen", frozen)] => format!("{count} of {} {mode}", count + frozen),
         several => several.iter().map(|(mode, count)| format!("{count} {mode}")).collect::<Vec<_>>().join(", "),
     }
 }
 
-/// The stage where the boundary is its first layer or in its first layers, else the layer.
+/// The stage that the boundary is in; programs get the layer too.
 fn boundary(boundary: Option<&BoundaryReport>) -> String {
     match boundary {
         None => "end".to_owned(),
@@ -125,7 +131,7 @@ fn boundary(boundary: Option<&BoundaryReport>) -> String {
     }
 }
 
-fn table(_: &[usize]) -> Table {
+fn table() -> Table {
     let mut table = Table::new();
     table.load_preset(presets::NOTHING);
     table
@@ -139,7 +145,7 @@ fn align(table: &mut Table, right: &[usize]) {
     }
 }
 
-/// The table, two spaces in, no space at the ends of lines.
+/// The table, two spaces in (one is the table's own), with no space at the ends of lines.
 fn render(table: &Table) -> String {
-    table.lines().map(|line| format!("  {}\n", line.trim_end())).collect()
+    table.lines().map(|line| format!(" {}\n", line.trim_end())).collect()
 }
