@@ -150,16 +150,18 @@ fn by_share(
 
 /// The units in an order that depends on the key and on names, not on the order of the samples.
 fn units(samples: &Samples, places: &[usize], stratify: bool, key: Key) -> Vec<Unit> {
-    let mut named: BTreeMap<(bool, &str), (Vec<usize>, BTreeMap<usize, usize>)> = BTreeMap::new();
+    let mut named: BTreeMap<(bool, &str), Vec<usize>> = BTreeMap::new();
     for (place, sample) in places.iter().filter_map(|&place| Some((place, samples.samples.get(place)?))) {
         let id = sample.group.as_deref().map_or((false, sample.name.as_str()), |group| (true, group));
-        let (members, counts) = named.entry(id).or_default();
-        members.push(place);
-        *counts.entry(if stratify { sample.label } else { 0 }).or_default() += 1;
+        named.entry(id).or_default().push(place);
     }
     let mut units: Vec<(u32, Unit)> = named
         .into_iter()
-        .map(|((_, name), (members, counts))| {
+        .map(|((_, name), members)| {
+            let mut counts: BTreeMap<usize, usize> = BTreeMap::new();
+            for sample in members.iter().filter_map(|&place| samples.samples.get(place)) {
+                *counts.entry(if stratify { sample.label } else { 0 }).or_default() += 1;
+            }
             (key.named(name).stream().bits(), Unit { members, counts: counts.into_iter().collect() })
         })
         .collect();
