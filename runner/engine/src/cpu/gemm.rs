@@ -120,7 +120,7 @@ pub fn multiply(destination: MatrixMut<'_>, left: Matrix<'_>, right: Matrix<'_>,
     }
 }
 
-/// Rows that one thread multiplies at a time: enough to repay the packing of the right side.
+/// Rows that one thread multiplies at a time: about enough to repay the packing of the right side.
 const ROWS: usize = 256;
 /// Columns that one thread multiplies at a time where the rows are few.
 const COLUMNS: usize = 128;
@@ -130,7 +130,8 @@ const COLUMNS: usize = 128;
 pub fn multiply_on_all(destination: &mut [f32], left: Matrix<'_>, right: Matrix<'_>, into: Into) {
     let (m, n) = (left.rows, right.columns);
     if m > ROWS || n <= COLUMNS {
-        let rows = m.div_ceil(32).max(ROWS);
+        let parts = m.div_ceil(ROWS).clamp(1, 32);
+        let rows = m.div_ceil(parts);
         split::chunks(destination, rows * n, |number, chunk| {
             let count = chunk.len() / n;
             let left = left.rows(number * rows..number * rows + count);
