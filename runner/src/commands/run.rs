@@ -1,6 +1,6 @@
 //! `runner run SPEC`.
 
-use super::{CommandError, SpecArgs};
+use super::CommandError;
 use crate::data::{self, BadImage, Dataset};
 use crate::engine::device::{DeviceTask, with_device};
 use crate::engine::{Kernels, Tensor};
@@ -19,8 +19,11 @@ use std::process::ExitCode;
 /// Arguments of `runner run`.
 #[derive(Debug, Args)]
 pub struct RunArgs {
-    #[command(flatten)]
-    spec: SpecArgs,
+    /// The pipeline, a YAML file.
+    spec: PathBuf,
+    /// Override a value of the spec: `--set schedule.phases.0.epochs=1`.
+    #[arg(long = "set", value_name = "PATH=VALUE")]
+    sets: Vec<String>,
     /// Where to keep the run; by default `runs/NAME/DATE-TIME-xxxx`.
     #[arg(long, value_name = "DIR")]
     run_dir: Option<PathBuf>,
@@ -28,7 +31,7 @@ pub struct RunArgs {
 
 /// Trains as a pipeline says.
 pub fn run(args: &RunArgs) -> Result<ExitCode, CommandError> {
-    let (loaded, plan) = super::plan::load(&args.spec.spec, &args.spec.sets)?;
+    let (loaded, plan) = super::plan::load(&args.spec, &args.sets)?;
     for warning in &plan.warnings {
         eprintln!("{} {warning}", console::style("warning:").for_stderr().yellow().bold());
     }

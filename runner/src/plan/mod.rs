@@ -12,6 +12,8 @@ pub mod normalize;
 pub mod norms;
 pub mod pattern;
 pub mod phase;
+#[cfg(test)]
+mod tests;
 mod warnings;
 mod weights;
 
