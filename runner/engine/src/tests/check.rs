@@ -1,7 +1,7 @@
 //! Compares an operation with a reference, forward and backward.
 
-use crate::{Cpu, KernelSet, Result, Tape, Tensor};
 use super::random::{Key, Purpose};
+use crate::{Cpu, KernelSet, Result, Tape, Tensor};
 
 /// Both sets of kernels.
 pub const BOTH: [KernelSet; 2] = [KernelSet::Fast, KernelSet::Assembled];

@@ -1,9 +1,7 @@
 //! Optimizer steps against torch's formulas in `f64`, and what is done to gradients.
 
 use super::check::{close, normal};
-use crate::{
-    AdamWStep, Cpu, Gradients, KernelSet, Kernels, SgdStep, Tape, Tensor, assembled, device::open_cpu,
-};
+use crate::{AdamWStep, Cpu, Gradients, KernelSet, Kernels, SgdStep, Tape, Tensor, assembled, device::open_cpu};
 
 const COUNT: usize = 37;
 
