@@ -28,12 +28,17 @@ fn a_trained_net_evaluates_and_predicts() {
 
     place.write("one.jpg", jpeg(185, 30, 20, 3));
     let output = place.runner(&["predict", "run", "one.jpg", "others/blue/0.jpg", "--json"]).assert().success();
-    let lines: Vec<Value> = output.get_output().stdout.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).map(json).collect();
+    let lines: Vec<Value> =
+        output.get_output().stdout.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).map(json).collect();
     assert_eq!(lines[0]["label"], "red");
     assert_eq!(lines[1]["label"], "blue");
     let sum: f64 = lines[0]["probabilities"].as_object().unwrap().values().map(|p| p.as_f64().unwrap()).sum();
     assert!((sum - 1.0).abs() < 1e-5);
-    place.runner(&["predict", "run", "one.jpg"]).assert().success().stdout(is_match(r"^one\.jpg  [01]\.\d{4}  red\n$").unwrap());
+    place
+        .runner(&["predict", "run", "one.jpg"])
+        .assert()
+        .success()
+        .stdout(is_match(r"^one\.jpg  [01]\.\d{4}  red\n$").unwrap());
 }
 
 #[test]

@@ -23,7 +23,10 @@ fn a_loss_that_is_no_number_names_step_group_and_remedy() {
 #[test]
 fn the_last_good_checkpoint_outlives_a_loss_that_is_no_number() {
     let place = Place::new();
-    let spec = SMALL.replace("- { name: head, epochs: 1, train: [head], lr: 1e-3 }", "- { name: wild, epochs: 2, train: [\"*\"], lr: 1e25 }");
+    let spec = SMALL.replace(
+        "- { name: head, epochs: 1, train: [head], lr: 1e-3 }",
+        "- { name: wild, epochs: 2, train: [\"*\"], lr: 1e25 }",
+    );
     place.write("spec.yaml", &spec);
     place.runner(&["spec.yaml", "--run-dir", "run"]).assert().code(1).stderr(contains("group `*`"));
     place.runner(&["evaluate", "run"]).assert().success().stdout(contains("accuracy"));
@@ -40,7 +43,12 @@ fn bad_images_are_named_and_left_out() {
     place.write("spec.yaml", folder_spec("images"));
 
     // Three of 83 are more than 1 %.
-    place.runner(&["spec.yaml", "--run-dir", "refused"]).assert().code(1).stderr(contains("empty.jpg")).stderr(contains("max_bad"));
+    place
+        .runner(&["spec.yaml", "--run-dir", "refused"])
+        .assert()
+        .code(1)
+        .stderr(contains("empty.jpg"))
+        .stderr(contains("max_bad"));
     assert!(!place.path().join("refused/checkpoints/last.safetensors").exists());
 
     let output = place.runner(&["spec.yaml", "--run-dir", "run", "--set", "data.max_bad=0.1"]).assert().success();

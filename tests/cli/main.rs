@@ -8,3 +8,4 @@ mod failures;
 mod interrupt;
 mod support;
 mod training;
+mod weights;

@@ -15,19 +15,36 @@ fn a_run_leaves_its_spec_events_checkpoints_and_results() {
     assert_eq!(file("spec.yaml"), SMALL);
     assert!(file("resolved.yaml").contains("seed: 4"));
     let metrics: serde_json::Value = serde_json::from_str(&file("metrics.json")).unwrap();
-    let images: u64 = metrics["confusion"]["rows"].as_array().unwrap().iter().flat_map(|row| row.as_array().unwrap()).map(|n| n.as_u64().unwrap()).sum();
+    let images: u64 = metrics["confusion"]["rows"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .flat_map(|row| row.as_array().unwrap())
+        .map(|n| n.as_u64().unwrap())
+        .sum();
     assert_eq!(file("predictions.csv").lines().count() as u64, images + 1);
     for name in ["last", "best"] {
         assert!(place.path().join(format!("run/checkpoints/{name}.safetensors")).is_file());
     }
 
     let events = place.events("run");
-    let kinds: Vec<&str> = events.iter().map(|event| event["event"].as_str().unwrap()).filter(|kind| *kind != "checkpoint_saved").collect();
+    let kinds: Vec<&str> = events
+        .iter()
+        .map(|event| event["event"].as_str().unwrap())
+        .filter(|kind| *kind != "checkpoint_saved")
+        .collect();
     assert_eq!(
         kinds,
         [
-            "run_started", "phase_started", "epoch_finished", "epoch_finished", "phase_finished", "phase_started",
-            "epoch_finished", "phase_finished", "run_finished"
+            "run_started",
+            "phase_started",
+            "epoch_finished",
+            "epoch_finished",
+            "phase_finished",
+            "phase_started",
+            "epoch_finished",
+            "phase_finished",
+            "run_finished"
         ]
     );
     let finished = events.last().unwrap();
@@ -45,7 +62,9 @@ fn frozen_tensors_keep_their_hash_and_what_trains_does_not() {
     let place = Place::new();
     place.train(SMALL, "run", &[]);
     let events = place.events("run");
-    let hash = |kind: &'static str| of_kind(&events, kind).map(|event| event["frozen_hash"].as_str().unwrap().to_owned()).collect::<Vec<_>>();
+    let hash = |kind: &'static str| {
+        of_kind(&events, kind).map(|event| event["frozen_hash"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
     let (started, finished) = (hash("phase_started"), hash("phase_finished"));
     assert_eq!(started, finished);
     assert_ne!(started[0], started[1], "the phases freeze different tensors");
@@ -61,7 +80,10 @@ fn frozen_tensors_keep_their_hash_and_what_trains_does_not() {
 fn early_stopping_says_why() {
     let place = Place::new();
     let spec = SMALL
-        .replace("label_smoothing: 0.05", "early_stopping: { metric: val_loss, patience: 1, min_delta: 100, restore_best: true }")
+        .replace(
+            "label_smoothing: 0.05",
+            "early_stopping: { metric: val_loss, patience: 1, min_delta: 100, restore_best: true }",
+        )
         .replace("epochs: 2", "epochs: 9");
     place.train(&spec, "run", &[]);
     let events = place.events("run");

@@ -12,13 +12,31 @@ pub struct Golden {
     pub num_classes: usize,
     /// (N, C, H, W)
     pub input: [usize; 4],
-    /// The tensors of the `state_dict` in order, with their shapes.
+    /// By which formula weights and images are made.
+    #[serde(default)]
+    pub values: Formula,
+    /// The learning rate of the trainings.
+    #[serde(default = "Golden::default_lr")]
+    pub lr: f64,
+    /// The tensors of the `state_dict` in order, with their shapes; not in our own files.
+    #[serde(default)]
     pub tensors: Vec<(String, Vec<usize>)>,
     pub eval_logits: Vec<Vec<f32>>,
     #[serde(default)]
     pub labels: Vec<usize>,
     train_all: Option<Training>,
     train_layer4_fc: Option<Training>,
+}
+
+/// How the values of weights and images are made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Formula {
+    /// Sines of the place: the files of `$RUNNER_GOLDEN`.
+    #[default]
+    Sine,
+    /// Pseudo-random numbers: our own files.
+    Uniform,
 }
 
 /// What torch gave for four steps of SGD.
@@ -46,6 +64,10 @@ impl Trained {
 }
 
 impl Golden {
+    fn default_lr() -> f64 {
+        1e-4
+    }
+
     /// The trainings there are.
     pub fn trainings(&self) -> Vec<(&'static str, &Training, Trained)> {
         let all = self.train_all.as_ref().map(|training| ("train_all", training, Trained::All));
@@ -57,22 +79,22 @@ impl Golden {
     }
 }
 
-/// The folder of golden files, or `None` with a message where it is missing.
-fn folder() -> Option<PathBuf> {
+/// Our own files, and the folder that `$RUNNER_GOLDEN` names.
+fn folders() -> Vec<PathBuf> {
+    let own = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/golden/reference"));
     let default = || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/golden"));
-    let folder = std::env::var_os("RUNNER_GOLDEN").map_or_else(default, PathBuf::from);
-    if folder.is_dir() {
-        return Some(folder);
+    let given = std::env::var_os("RUNNER_GOLDEN").map_or_else(default, PathBuf::from);
+    if given.is_dir() {
+        return vec![own, given];
     }
-    eprintln!("skipped: no golden files in {} (RUNNER_GOLDEN sets the folder)", folder.display());
-    None
+    eprintln!("skipped: no golden files in {} (RUNNER_GOLDEN sets the folder)", given.display());
+    vec![own]
 }
 
 /// All golden files.
 pub fn paths() -> Vec<PathBuf> {
-    let Some(folder) = folder() else { return Vec::new() };
-    let mut paths: Vec<_> = std::fs::read_dir(folder)
-        .unwrap()
+    let entries = folders().into_iter().flat_map(|folder| std::fs::read_dir(folder).unwrap());
+    let mut paths: Vec<_> = entries
         .map(|entry| entry.unwrap().path())
         .filter(|path| path.extension().is_some_and(|extension| extension == "json"))
         .collect();
@@ -94,7 +116,7 @@ pub fn arch(path: &Path) -> String {
 pub fn of(arch: Arch) -> Vec<Golden> {
     values(arch)
         .into_iter()
-        .filter(|value| value.get("tensors").is_some())
+        .filter(|value| value["input"].is_array())
         .map(|value| serde_json::from_value(value).unwrap())
         .collect()
 }

@@ -1,8 +1,8 @@
 //! Holds the nets against numbers that torch gave.
 //!
-//! `$RUNNER_GOLDEN` (default `../shared/golden`) is a folder of JSON files, one an architecture:
-//! logits, training losses, and a formula for the weights. Where the folder is missing, these
-//! tests say so and pass.
+//! A golden file is about one architecture: logits, training losses, and a formula for the weights.
+//! Our own are in `reference/`. `$RUNNER_GOLDEN` (default `../shared/golden`) is a folder of more;
+//! where it is missing, these tests say so and go on.
 
 mod agreement;
 mod file;
@@ -11,44 +11,45 @@ mod pretrained;
 mod subject;
 mod training;
 
+use agreement::Spread;
+use file::Formula;
 use runner::backbones::Arch;
 use runner::engine::KernelSet;
 use subject::Subject;
 
-/// Checks all that the golden files say of one architecture, with one set of kernels.
-fn check(arch: Arch, kernels: KernelSet) {
+/// Checks all that the golden files say of one architecture, with both sets of kernels.
+fn check(arch: Arch) {
     for golden in file::of(arch) {
-        let mut subject = Subject::new(&golden, kernels);
-        agreement::logits("eval_logits", &subject.logits(), &golden.eval_logits);
-        for (what, expected, trained) in golden.trainings() {
-            subject.reset();
-            let losses = subject.train(&golden, expected.losses.len(), trained);
-            agreement::losses(what, &losses, &expected.losses);
-            agreement::logits_after_training(what, &subject.logits(), &expected.eval_logits_after);
+        let subject = Subject::new(&golden);
+        for kernels in [KernelSet::Fast, KernelSet::Assembled] {
+            let logits = subject.logits(kernels);
+            agreement::logits(&format!("{kernels:?} eval_logits"), &logits, &golden.eval_logits);
+        }
+        for (what, torch, trained) in golden.trainings() {
+            let steps = torch.losses.len();
+            let spread = match golden.values {
+                Formula::Sine => subject.spread(trained, steps),
+                Formula::Uniform => Spread::none(steps),
+            };
+            for kernels in [KernelSet::Fast, KernelSet::Assembled] {
+                let ours = subject.train(kernels, trained, steps);
+                agreement::training(&format!("{kernels:?} {what}"), &ours, torch, &spread);
+            }
         }
     }
 }
 
 macro_rules! golden {
-    ($($arch:ident: $variant:ident),* $(,)?) => {
-        $(mod $arch {
-            use super::{Arch, KernelSet, check};
-
-            #[test]
-            fn fast() {
-                check(Arch::$variant, KernelSet::Fast);
-            }
-
-            #[test]
-            fn assembled() {
-                check(Arch::$variant, KernelSet::Assembled);
-            }
+    ($($test:ident: $arch:ident),* $(,)?) => {
+        $(#[test]
+        fn $test() {
+            check(Arch::$arch);
         })*
 
         /// A new architecture is not forgotten here.
         #[test]
         fn every_architecture_has_a_test() {
-            assert_eq!([$(Arch::$variant),*], Arch::ALL);
+            assert_eq!([$(Arch::$arch),*], Arch::ALL);
         }
     };
 }

@@ -1,7 +1,7 @@
 //! A net with the weights and the input of a golden file.
 
-use crate::file::{Golden, Trained};
-use crate::formula;
+use crate::agreement::Spread;
+use crate::file::{Formula, Golden, Trained, Training};
 use crate::training::Trainer;
 use runner::backbones::Arch;
 use runner::engine::{Cpu, KernelSet, Tape, Tensor};
@@ -11,40 +11,64 @@ use runner::random::{Key, Purpose};
 use runner::weights::{layout, names, names::NameMap};
 use std::collections::HashMap;
 
-pub struct Subject {
+pub struct Subject<'a> {
+    golden: &'a Golden,
     net: Net<Cpu>,
     images: Tensor<Cpu>,
-    kernels: KernelSet,
 }
 
-impl Subject {
-    pub fn new(golden: &Golden, kernels: KernelSet) -> Self {
-        let [samples, channels, height, width] = golden.input;
+impl<'a> Subject<'a> {
+    pub fn new(golden: &'a Golden) -> Self {
+        let [_, channels, height, width] = golden.input;
         let head = golden.arch.default_head(golden.num_classes);
         let graph = graph(golden.arch, &head, Shape::Image { height, width, channels });
         assert_names_and_shapes(&graph, golden);
-        let images = formula::images(golden.input);
-        let images = Tensor::from_vec(&Cpu::default(), images, &[samples, height, width, channels]).unwrap();
-        let params = params(&graph);
-        Subject { net: Net { graph, params }, images, kernels }
-    }
-
-    /// Puts the weights of the formula back.
-    pub fn reset(&mut self) {
-        self.net.params = Params::new(Vec::new()); // VGG's are half a gigabyte: not twice.
-        self.net.params = params(&self.net.graph);
+        let params = params(&graph, golden.values);
+        Subject { golden, net: Net { graph, params }, images: images(golden, golden.values.images(golden.input)) }
     }
 
     /// The logits in evaluation.
-    pub fn logits(&self) -> Vec<Vec<f32>> {
-        evaluate(&self.net, &self.images, self.kernels)
+    pub fn logits(&self, kernels: KernelSet) -> Vec<Vec<f32>> {
+        evaluate(&self.net, &self.images, kernels)
     }
 
-    /// Makes as many steps as the golden file has losses; gives the loss before each.
-    pub fn train(&mut self, golden: &Golden, steps: usize, trained: Trained) -> Vec<f32> {
-        let mut trainer = Trainer::new(&mut self.net, golden, trained, self.kernels);
-        (0..steps).map(|_| trainer.step(&self.images)).collect()
+    /// Makes as many steps as asked; the losses before each, and the logits after the last.
+    pub fn train(&self, kernels: KernelSet, trained: Trained, steps: usize) -> Training {
+        self.train_on(&self.images, kernels, trained, steps)
     }
+
+    /// How far the results of a training move when the images change in their last bit: what
+    /// rounding does to it.
+    pub fn spread(&self, trained: Trained, steps: usize) -> Spread {
+        let [exact, shaken @ ..] = [0, 1, 2, 3].map(|seed| {
+            let images = images(self.golden, shaken(&self.images.to_vec(), seed));
+            self.train_on(&images, KernelSet::Fast, trained, steps)
+        });
+        Spread::of(&exact, &shaken)
+    }
+
+    fn train_on(&self, images: &Tensor<Cpu>, kernels: KernelSet, trained: Trained, steps: usize) -> Training {
+        let mut net = self.net.clone();
+        let mut trainer = Trainer::new(&mut net, self.golden, trained, kernels);
+        let losses = (0..steps).map(|_| trainer.step(images)).collect();
+        Training { losses, eval_logits_after: evaluate(&net, &self.images, kernels) }
+    }
+}
+
+fn images(golden: &Golden, values: Vec<f32>) -> Tensor<Cpu> {
+    let [samples, channels, height, width] = golden.input;
+    Tensor::from_vec(&Cpu::default(), values, &[samples, height, width, channels]).unwrap()
+}
+
+/// Each value one step up or down in `f32`, or as it is; seed 0 changes nothing.
+fn shaken(values: &[f32], seed: u64) -> Vec<f32> {
+    let mut random = Key::new(seed, Purpose::Augment).stream();
+    let mut shake = |value: f32| match random.below(3) {
+        0 => value.next_down(),
+        1 => value.next_up(),
+        _ => value,
+    };
+    if seed == 0 { values.to_vec() } else { values.iter().map(|&value| shake(value)).collect() }
 }
 
 /// An architecture under a head.
@@ -97,10 +121,10 @@ fn assert_names_and_shapes(graph: &Graph, golden: &Golden) {
 }
 
 /// The weights of the formula.
-fn params(graph: &Graph) -> Params<Cpu> {
+fn params(graph: &Graph, formula: Formula) -> Params<Cpu> {
     let values = graph.params.iter().zip(1..).map(|(param, t)| {
         let def = &param.def;
-        let values = formula::weights(t, def.role, &layout::file_dims(def));
+        let values = formula.weights(t, def.role, &layout::file_dims(def));
         Tensor::from_vec(&Cpu::default(), layout::to_memory(def, &values), &def.dims).unwrap()
     });
     Params::new(values.collect())

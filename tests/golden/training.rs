@@ -1,5 +1,5 @@
-//! The training that the golden files record: SGD with learning rate 1e-4, momentum 0.9 and weight
-//! decay 1e-4 on every parameter; what does not train is frozen, its batch norm in inference mode.
+//! The training that the golden files record: SGD with momentum 0.9 and weight decay 1e-4 on every
+//! parameter; what does not train is frozen, its batch norm in inference mode.
 
 use crate::file::{Golden, Trained};
 use crate::subject::forward;
@@ -8,14 +8,13 @@ use runner::engine::{Cpu, KernelSet, Kernels, Tape, Tensor};
 use runner::layers::NormMode;
 use runner::net::{Net, ParamId};
 
-const SGD: SgdStep = SgdStep { lr: 1e-4, momentum: 0.9, nesterov: false, weight_decay: 1e-4 };
-
 /// Trains a net.
 pub struct Trainer<'a> {
     net: &'a mut Net<Cpu>,
     targets: Tensor<Cpu>,
     norms: Vec<NormMode>,
     velocities: Vec<(ParamId, Tensor<Cpu>)>,
+    sgd: SgdStep,
     kernels: KernelSet,
 }
 
@@ -36,6 +35,7 @@ impl<'a> Trainer<'a> {
             norms: trains.iter().map(mode).collect(),
             velocities: velocities.collect(),
             net,
+            sgd: SgdStep { lr: golden.lr, momentum: 0.9, nesterov: false, weight_decay: 1e-4 },
             kernels,
         }
     }
@@ -47,7 +47,7 @@ impl<'a> Trainer<'a> {
         let loss = Cpu::cross_entropy(&mut tape, &output.logits, &self.targets).unwrap();
         let mut gradients = tape.backward(&loss).unwrap();
         for (param, velocity) in &mut self.velocities {
-            SGD.apply(self.net.params.get_mut(*param), velocity, &mut gradients).unwrap();
+            self.sgd.apply(self.net.params.get_mut(*param), velocity, &mut gradients).unwrap();
         }
         for (param, value) in output.buffers {
             self.net.params.set(param, value);

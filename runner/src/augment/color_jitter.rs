@@ -30,12 +30,39 @@ pub struct ColorJitter {
     pub hue: f32,
 }
 
-#[derive(Debug, Clone, Copy)]
+/// One change to an image, by a factor or a shift.
+#[derive(Debug, Clone, Copy, PartialEq)]
 enum Change {
-    Brightness,
-    Contrast,
-    Saturation,
-    Hue,
+    Brightness(f32),
+    Contrast(f32),
+    Saturation(f32),
+    Hue(f32),
+}
+
+impl ColorJitter {
+    /// The changes to one image, in the order in which they are made.
+    fn draw(&self, random: &mut Stream) -> [Change; 4] {
+        let mut factor = |spread: f32| random.range((1.0 - spread).max(0.0), 1.0 + spread);
+        let mut changes = [
+            Change::Brightness(factor(self.brightness)),
+            Change::Contrast(factor(self.contrast)),
+            Change::Saturation(factor(self.saturation)),
+            Change::Hue(random.range(-self.hue, self.hue)),
+        ];
+        random.shuffle(&mut changes);
+        changes
+    }
+}
+
+impl Change {
+    fn apply(self, image: &mut Pixels) {
+        match self {
+            Change::Brightness(factor) => blend_with(image, factor, |_| 0.0),
+            Change::Contrast(factor) => blend_with(image, factor, mean_luminance),
+            Change::Saturation(factor) => saturate(image, factor),
+            Change::Hue(shift) => shift_hue(image, shift),
+        }
+    }
 }
 
 impl ImageAugment for ColorJitter {
@@ -55,22 +82,8 @@ impl ImageAugment for ColorJitter {
     }
 
     fn apply(&self, mut image: Pixels, _: [usize; 2], random: &mut Stream) -> Pixels {
-        let mut changes = [Change::Brightness, Change::Contrast, Change::Saturation, Change::Hue];
-        random.shuffle(&mut changes);
-        let mut factor = |spread: f32| random.range((1.0 - spread).max(0.0), 1.0 + spread);
-        let (brightness, contrast, saturation) =
-            (factor(self.brightness), factor(self.contrast), factor(self.saturation));
-        let hue = random.range(-self.hue, self.hue);
-        for change in changes {
-            match change {
-                Change::Brightness => blend_with(&mut image, brightness, 0.0),
-                Change::Contrast => {
-                    let mean = if self.contrast == 0.0 { 0.0 } else { mean_luminance(&image) };
-                    blend_with(&mut image, contrast, mean);
-                }
-                Change::Saturation => saturate(&mut image, saturation),
-                Change::Hue => shift_hue(&mut image, hue),
-            }
+        for change in self.draw(random) {
+            change.apply(&mut image);
         }
         image
     }
@@ -82,11 +95,12 @@ fn to_byte(value: f32) -> u8 {
 }
 
 /// Moves every value towards `other`, or away from it where the factor is above 1.
-fn blend_with(image: &mut Pixels, factor: f32, other: f32) {
+fn blend_with(image: &mut Pixels, factor: f32, other: impl Fn(&Pixels) -> f32) {
     if factor == 1.0 {
         return;
     }
-    let table: [u8; 256] = std::array::from_fn(|value| to_byte(factor * value as f32 + (1.0 - factor) * other));
+    let other = (1.0 - factor) * other(image);
+    let table: [u8; 256] = std::array::from_fn(|value| to_byte(factor * value as f32 + other));
     for value in &mut image.bytes {
         *value = table[usize::from(*value)];
     }
@@ -149,17 +163,17 @@ mod tests {
     #[test]
     fn formulas_are_torchvisions() {
         let mut bright = image();
-        blend_with(&mut bright, 1.5, 0.0);
+        Change::Brightness(1.5).apply(&mut bright);
         assert_eq!(bright.bytes, [255, 150, 75, 15, 30, 45, 135, 135, 135]);
 
         // Luminances 124, 18, 90: mean 77.33.
         assert!((mean_luminance(&image()) - 232.0 / 3.0).abs() < 1e-4);
         let mut flat = image();
-        blend_with(&mut flat, 0.5, 232.0 / 3.0);
+        Change::Contrast(0.5).apply(&mut flat);
         assert_eq!(flat.bytes, [139, 89, 64, 44, 49, 54, 84, 84, 84]);
 
         let mut grey = image();
-        saturate(&mut grey, 0.0);
+        Change::Saturation(0.0).apply(&mut grey);
         assert_eq!(grey.bytes, [124, 124, 124, 18, 18, 18, 90, 90, 90]);
     }
 
@@ -167,12 +181,12 @@ mod tests {
     fn hue_goes_around_the_wheel() {
         for (shift, expected) in [(1.0 / 3.0, [50, 200, 100]), (-1.0 / 3.0, [100, 50, 200]), (1.0, [200, 100, 50])] {
             let mut shifted = image();
-            shift_hue(&mut shifted, shift);
+            Change::Hue(shift).apply(&mut shifted);
             assert_eq!(shifted.bytes[..3], expected, "by {shift}");
             assert_eq!(shifted.bytes[6..], [90, 90, 90], "grey has no hue");
         }
         let mut opposite = Pixels { height: 1, width: 1, channels: 3, bytes: vec![255, 0, 0] };
-        shift_hue(&mut opposite, 0.5);
+        Change::Hue(0.5).apply(&mut opposite);
         assert_eq!(opposite.bytes, [0, 255, 255]);
     }
 
@@ -194,23 +208,18 @@ mod tests {
     }
 
     #[test]
-    fn the_order_of_changes_varies() {
-        // At factors this far apart, contrast before brightness differs from brightness before contrast.
-        let changed = |order: [u8; 2]| {
+    fn every_change_comes_first_at_times_and_the_order_matters() {
+        let jitter = ColorJitter { brightness: 0.8, contrast: 0.8, saturation: 0.8, hue: 0.3 };
+        let drawn = |n| jitter.draw(&mut Key::new(n, Purpose::Augment).stream());
+        let firsts: std::collections::HashSet<_> = (0..60).map(|n| std::mem::discriminant(&drawn(n)[0])).collect();
+        assert_eq!(firsts.len(), 4);
+        let after = |changes: [Change; 2]| {
             let mut image = image();
-            for step in order {
-                let mean = if step == 0 { 0.0 } else { mean_luminance(&image) };
-                blend_with(&mut image, 1.8, mean);
-            }
+            changes.into_iter().for_each(|change| change.apply(&mut image));
             image
         };
-        assert_ne!(changed([0, 1]), changed([1, 0]));
-        let first = |n| {
-            let mut changes = [0, 1, 2, 3];
-            Key::new(n, Purpose::Augment).stream().shuffle(&mut changes);
-            changes[0]
-        };
-        assert!((0..50).map(first).collect::<std::collections::BTreeSet<_>>().len() == 4);
+        let (bright, flat) = (Change::Brightness(1.8), Change::Contrast(0.2));
+        assert_ne!(after([bright, flat]), after([flat, bright]));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! `runner check`: whether a spec can be used.
 
-use super::plan::{PlanError, load};
+use super::CommandError;
+use super::plan::load;
 use crate::plan::Plan;
 use crate::report::number::grouped;
 use std::io::Write;
@@ -8,7 +9,7 @@ use std::path::Path;
 
 /// Says that a spec is fine and what it is, or gives all that is wrong with it. `sets` are values in
 /// place of the spec's.
-pub fn run(spec: &Path, sets: &[String], out: &mut impl Write) -> Result<(), PlanError> {
+pub fn run(spec: &Path, sets: &[String], out: &mut impl Write) -> Result<(), CommandError> {
     let (_, plan) = load(spec, sets)?;
     writeln!(out, "{} is fine: {}", spec.display(), summary(&plan))?;
     for warning in &plan.warnings {

@@ -19,9 +19,12 @@ pub fn run(
 ) -> Result<(), WeightsError> {
     let notes: BTreeMap<String, String> = WeightFile::open(input)?.metadata().clone();
     let converted = convert(input, output, precision, drop, &notes)?;
-    writeln!(out, "{}: {} tensors", output.display(), converted.written.len())?;
-    if !converted.left_out.is_empty() {
-        writeln!(out, "left out: {}", converted.left_out.join(", "))?;
+    write!(out, "{}: {} tensors", output.display(), converted.written.len())?;
+    for (left_out, why) in [(&converted.dropped, "dropped"), (&converted.not_floats, "left out, not being floats")] {
+        if !left_out.is_empty() {
+            write!(out, ", {} {why}", left_out.len())?;
+        }
     }
+    writeln!(out)?;
     Ok(())
 }

@@ -156,8 +156,8 @@ mod tests {
         let lines: Vec<&str> = text.lines().collect();
         assert_eq!(lines[0], "made_by: a test");
         assert_eq!(lines[2], "tensor       shape    type              min          max         mean");
-        assert_eq!(lines[3], "conv.weight  2x1x1x2  float32    -1.0000e0     2.0000e0    5.0000e-1");
-        assert_eq!(lines[4], "bias         3        float32     1.0000e0     3.0000e0     2.0000e0  1 not finite");
+        assert_eq!(lines[3], "conv.weight  2x1x1x2  float32     -1.0000e0     2.0000e0    5.0000e-1");
+        assert_eq!(lines[4], "bias         3        float32      1.0000e0     3.0000e0     2.0000e0  1 not finite");
         let bytes = path.metadata().unwrap().len();
         assert_eq!(lines[5], format!("safetensors: 2 tensors, 7 values, {bytes} bytes, checksum holds"));
 

@@ -1,25 +1,15 @@
 //! `runner plan`: what a spec would do, without doing it.
 
+use super::CommandError;
 use crate::plan::Plan;
 use crate::report::PlanReport;
 use crate::spec::{self, Loaded, Override, SpecError};
 use std::io::{self, Write};
 use std::path::Path;
 
-/// A plan cannot be shown.
-#[derive(Debug, thiserror::Error)]
-pub enum PlanError {
-    /// The spec cannot be used.
-    #[error(transparent)]
-    Spec(#[from] SpecError),
-    /// The output cannot be written.
-    #[error("cannot write the plan: {0}")]
-    Output(#[from] io::Error),
-}
-
 /// Prints the plan of a spec, for a person or as JSON. `sets` are values in place of the spec's, as
 /// `schedule.phases.0.epochs=1`.
-pub fn run(spec: &Path, sets: &[String], json: bool, out: &mut impl Write) -> Result<(), PlanError> {
+pub fn run(spec: &Path, sets: &[String], json: bool, out: &mut impl Write) -> Result<(), CommandError> {
     let (_, plan) = load(spec, sets)?;
     let report = PlanReport::of(&plan);
     if json {

@@ -1,8 +1,8 @@
 //! `runner schema`: the JSON Schema of a spec.
 
-use std::io::Write;
+use std::io::{self, Write};
 
 /// Prints the JSON Schema of a spec.
-pub fn run() -> std::io::Result<()> {
-    writeln!(std::io::stdout().lock(), "{}", crate::spec::schema::text())
+pub fn run(out: &mut impl Write) -> io::Result<()> {
+    writeln!(out, "{}", crate::spec::schema::text())
 }

@@ -216,7 +216,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn singles_are_within_two_of_their_share_in_every_class(
+        fn singles_are_near_their_share_in_every_class_and_over_all(
             labels in prop::collection::vec(0usize..4, 30..400), shares in shares(),
         ) {
             let units = units(&labels.iter().map(|label| vec![*label]).collect::<Vec<_>>());

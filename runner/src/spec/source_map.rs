@@ -80,3 +80,133 @@ impl SourceMap {
         Span { end: span.start + line.trim_end().len(), ..span }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::spec::parse::parse;
+    use crate::spec::path::Segment;
+    use proptest::prelude::*;
+    use serde_yaml::Value;
+
+    fn map(text: &str) -> SourceMap {
+        let sources = vec![SourceText { name: "spec.yaml".to_owned(), text: text.to_owned() }];
+        SourceMap { sources, root: parse(text, 0).unwrap().node.unwrap() }
+    }
+
+    fn marked(text: &str, path: &str, at_key: bool) -> String {
+        let map = map(text);
+        let problem = Problem { at_key, ..Problem::new(Path::of(path), "") };
+        let span = map.locate(&problem).span;
+        let position = map.position(span);
+        format!("{}:{} {}", position.line, position.column, &text[span.start..span.end])
+    }
+
+    #[test]
+    fn a_problem_is_put_where_a_person_looks_for_it() {
+        let text = "a:\n  b: { c: 1 }\n  d:\n    - e: 1\n      f: 2\n  g:\nh: |\n  one\n  two\n";
+        assert_eq!(marked(text, "a.b.c", false), "2:11 1");
+        assert_eq!(marked(text, "a.b.c", true), "2:8 c");
+        assert_eq!(marked(text, "a.b", false), "2:6 { c: 1 }");
+        assert_eq!(marked(text, "a", false), "1:1 a", "the key of a map with lines of its own");
+        assert_eq!(marked(text, "a.d", false), "3:3 d");
+        assert_eq!(marked(text, "a.d.0", false), "4:7 e: 1", "an entry of a list has no key");
+        assert_eq!(marked(text, "a.d.0.x", true), "4:7 e: 1", "what lacks the key");
+        assert_eq!(marked(text, "a.g", false), "6:3 g", "the key of nothing");
+        assert_eq!(marked(text, "a.x.y.z", false), "1:1 a");
+        assert_eq!(marked(text, "x", false), "1:1 a:");
+        assert_eq!(marked(text, "h", false), "8:3 one");
+    }
+
+    /// A value as YAML that exercises both styles, quotes and comments.
+    fn write(value: &Value, indent: usize, flow: bool) -> String {
+        let pad = " ".repeat(indent);
+        match value {
+            Value::Sequence(list) if flow || list.is_empty() => {
+                format!("[{}]", list.iter().map(|v| write(v, 0, true)).collect::<Vec<_>>().join(", "))
+            }
+            Value::Mapping(map) if flow || map.is_empty() => {
+                let pairs = map.iter().map(|(k, v)| format!("{}: {}", quoted(k), write(v, 0, true)));
+                format!("{{ {} }}", pairs.collect::<Vec<_>>().join(", "))
+            }
+            Value::Sequence(list) => {
+                let flow = indent > 4;
+                list.iter().map(|v| format!("\n{pad}- {} # é", write(v, indent + 2, flow || nested(v)))).collect()
+            }
+            Value::Mapping(map) => {
+                let flow = indent > 4;
+                map.iter().map(|(k, v)| format!("\n{pad}{}: {}", quoted(k), write(v, indent + 2, flow))).collect()
+            }
+            scalar => quoted(scalar),
+        }
+    }
+
+    fn nested(value: &Value) -> bool {
+        value.is_mapping() || value.is_sequence()
+    }
+
+    fn quoted(value: &Value) -> String {
+        match value {
+            Value::String(text) => format!("{text:?}"),
+            other => serde_yaml::to_string(other).unwrap().trim().to_owned(),
+        }
+    }
+
+    fn values() -> impl Strategy<Value = Value> {
+        let scalar = prop_oneof![
+            any::<i32>().prop_map(Value::from),
+            any::<bool>().prop_map(Value::from),
+            (-1e6f64..1e6).prop_map(Value::from),
+            "[a-zé日 :#*,]{0,8}".prop_map(Value::from),
+        ];
+        scalar.prop_recursive(4, 40, 5, |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..5).prop_map(Value::Sequence),
+                prop::collection::btree_map("[a-zé日.*]{1,6}", inner, 0..5)
+                    .prop_map(|map| Value::Mapping(map.into_iter().map(|(k, v)| (Value::from(k), v)).collect())),
+            ]
+        })
+    }
+
+    /// Calls `visit` with each path of a value and what is there.
+    fn walk(path: &Path, value: &Value, visit: &mut impl FnMut(&Path, &Value)) {
+        visit(path, value);
+        match value {
+            Value::Sequence(list) => list.iter().enumerate().for_each(|(i, v)| walk(&path.index(i), v, visit)),
+            Value::Mapping(map) => map.iter().for_each(|(k, v)| walk(&path.key(k.as_str().unwrap()), v, visit)),
+            _ => {}
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn every_path_is_found_and_points_at_its_text(value in values(), crlf: bool) {
+            let mut text = format!("top: {}\n", write(&value, 2, false));
+            if crlf {
+                text = text.replace('\n', "\r\n");
+            }
+            let map = map(&text);
+            let top = Path::default().key("top");
+            let read = map.root.to_value();
+            prop_assert_eq!(read.get("top"), Some(&value));
+            let mut paths = Vec::new();
+            walk(&top, &value, &mut |path, value| paths.push((path.clone(), value.clone())));
+            for (path, value) in paths {
+                let span = map.value(&path).unwrap();
+                let written = &text[span.start..span.end];
+                // What stands there is the value; block style is read with its first line's indentation.
+                let indentation = " ".repeat(map.position(span).column - 1);
+                let read: Value = serde_yaml::from_str(&format!("{indentation}{written}")).unwrap();
+                prop_assert_eq!(read, value, "{} in\n{}", path, text);
+                if let (Some(Segment::Key(key)), Some(span)) = (path.0.last(), map.key(&path)) {
+                    let read: String = serde_yaml::from_str(&text[span.start..span.end]).unwrap();
+                    prop_assert_eq!(&read, key);
+                }
+                let position = map.position(span);
+                let line = text.split('\n').nth(position.line - 1).unwrap();
+                let rest: String = line.chars().skip(position.column - 1).collect();
+                prop_assert!(rest.starts_with(written.lines().next().unwrap_or("")));
+            }
+        }
+    }
+}

@@ -10,7 +10,7 @@ pub fn explain(info: &str, text: &str, at: Span, bracket: Option<Span>) -> Locat
     tab(info, text, at)
         .or_else(|| quoted(info, rest, at))
         .or_else(|| star(info, rest, at))
-        .or_else(|| not_closed(text, at, bracket?))
+        .or_else(|| not_closed(text, at, bracket.or_else(|| unclosed(info, text, at))?))
         .or_else(|| brackets(info, at))
         .or_else(|| colon(info, text, at))
         .or_else(|| indentation(info, at))
@@ -87,6 +87,27 @@ fn not_closed(text: &str, at: Span, bracket: Span) -> Option<Located> {
     }
     let line = Position::of(text, at.start).line;
     Some(located.help(format!("line {line} does not fit into the brackets; in them, entries are parted by commas")))
+}
+
+/// The parser reads a line ahead, and may not have come to the bracket yet when it stumbles.
+fn unclosed(info: &str, text: &str, at: Span) -> Option<Span> {
+    brackets(info, at)?;
+    let mut closed = Vec::new();
+    for (i, byte) in before(text, at.start).as_bytes().iter().copied().enumerate().rev() {
+        let closing = match byte {
+            b'[' => b']',
+            b'{' => b'}',
+            b']' | b'}' => {
+                closed.push(byte);
+                continue;
+            }
+            _ => continue,
+        };
+        if closed.pop() != Some(closing) {
+            return Some(Span { source: at.source, start: i, end: i + 1 });
+        }
+    }
+    None
 }
 
 fn brackets(info: &str, at: Span) -> Option<Located> {

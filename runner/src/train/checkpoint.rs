@@ -3,9 +3,9 @@
 use super::TrainError;
 use super::optimizer::State;
 use crate::engine::Kernels;
-use crate::layers::ParamDef;
-use crate::net::Net;
-use crate::weights::{Dtype, NamedTensor, layout, save};
+use crate::net::{Net, Param};
+use crate::weights::save::{NamedTensor, Precision, save};
+use crate::weights::{WeightFile, WeightsError, layout};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -39,13 +39,18 @@ pub struct About {
 const ABOUT: &str = "runner";
 
 /// Writes weights and, where given, what the optimizer remembers.
-pub fn write<D: Kernels>(path: &Path, net: &Net<D>, optimizer: Option<&State<D>>, about: &About) -> Result<(), TrainError> {
+pub fn write<D: Kernels>(
+    path: &Path,
+    net: &Net<D>,
+    optimizer: Option<&State<D>>,
+    about: &About,
+) -> Result<(), TrainError> {
     let mut tensors: Vec<NamedTensor> = net
         .graph
         .params
         .iter()
         .zip(net.params.tensors())
-        .map(|(param, tensor)| in_file_order(param.name.clone(), &param.def, &tensor.to_vec()))
+        .map(|(param, tensor)| NamedTensor::of_param(param, &tensor.to_vec()))
         .collect();
     let mut steps = BTreeMap::new();
     for (&id, memory) in optimizer.iter().flat_map(|state| state.memory()) {
@@ -53,16 +58,27 @@ pub fn write<D: Kernels>(path: &Path, net: &Net<D>, optimizer: Option<&State<D>>
         steps.insert(param.name.clone(), memory.steps);
         for (slot, tensor) in memory.tensors.iter().enumerate() {
             let name = format!("optimizer.{slot}.{}", param.name);
-            tensors.push(in_file_order(name, &param.def, &tensor.to_vec()));
+            tensors.push(NamedTensor { name, ..NamedTensor::of_param(param, &tensor.to_vec()) });
         }
     }
     let metadata = BTreeMap::from([(ABOUT.to_owned(), json(about)), ("optimizer_steps".to_owned(), json(&steps))]);
-    save::save(path, &tensors, &metadata, Dtype::F32)?;
+    save(path, &tensors, &metadata, Precision::Float32)?;
     Ok(())
 }
 
-fn in_file_order(name: String, def: &ParamDef, values: &[f32]) -> NamedTensor {
-    NamedTensor { name, dims: layout::file_dims(def), values: layout::to_file(def, values) }
+/// What a checkpoint says besides tensors; `None` where the file is no checkpoint.
+pub fn about(file: &WeightFile) -> Option<About> {
+    serde_json::from_str(file.metadata().get(ABOUT)?).ok()
+}
+
+/// The values of a parameter, in memory order.
+pub fn read_param(file: &mut WeightFile, param: &Param) -> Result<Vec<f32>, WeightsError> {
+    let values = file.read(&param.name)?;
+    if values.len() != param.def.count() {
+        let reason = format!("`{}` has {} values where the net has {}", param.name, values.len(), param.def.count());
+        return Err(WeightsError::File { path: file.path().display().to_string(), reason });
+    }
+    Ok(layout::to_memory(&param.def, &values))
 }
 
 /// Plain structs of strings and numbers: they always have a JSON form.

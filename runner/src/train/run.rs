@@ -8,12 +8,14 @@ use super::optimizer::State;
 use super::step::{StepContext, step};
 use super::{RunDir, StopFlag, TrainError, files, frozen, gradients};
 use crate::data::{BadImage, Dataset, Loader};
+use crate::engine::device::empty_cache;
 use crate::engine::{Kernels, Tensor};
 use crate::metrics::{Confusion, Scores, per_class};
 use crate::net::Net;
 use crate::plan::{PhasePlan, Plan};
 use crate::random::{Key, Purpose};
-use crate::regularize::{Metric, Targets, Watch};
+use crate::regularize::{EarlyStopping, LossTargets, Metric, Verdict, Watch};
+use crate::spec::Pipeline;
 use indexmap::IndexMap;
 use std::time::Instant;
 
@@ -41,6 +43,10 @@ pub enum Outcome {
     /// It was stopped from outside, its position saved.
     Interrupted,
 }
+
+/// Watches the validation loss and never stops.
+const NEVER: EarlyStopping =
+    EarlyStopping { metric: Metric::ValLoss, patience: usize::MAX, min_delta: 0.0, restore_best: false };
 
 /// Why an epoch's loop is left.
 enum Turn {
@@ -78,8 +84,9 @@ struct Run<'a, D: Kernels> {
     net: Net<D>,
     job: Job<'a>,
     loader: Loader,
-    targets: Targets,
+    targets: LossTargets,
     optimizer: State<D>,
+    rule: EarlyStopping,
     watch: Watch,
     best: Option<Best<D>>,
     position: Position,
@@ -101,14 +108,14 @@ impl<'a, D: Kernels> Run<'a, D> {
             spec.seed,
             job.workers,
         );
-        let counts = files::class_counts(&job.data);
         Ok(Run {
             device,
             net,
             loader,
-            targets: Targets::new(&spec.regularization, &job.data.facts.classes, &counts),
+            targets: loss_targets(spec, &job.data),
             optimizer: State::new(spec.schedule.optimizer.clone()),
-            watch: Watch::new(spec.regularization.early_stopping.as_ref()),
+            rule: spec.regularization.early_stopping.clone().unwrap_or(NEVER),
+            watch: Watch::default(),
             best: None,
             position: Position { phase: 0, epoch_in_phase: 0, epoch: 0, step: 0 },
             log,
@@ -154,7 +161,7 @@ impl<'a, D: Kernels> Run<'a, D> {
             run_dir: self.job.dir.path().display().to_string(),
             version: env!("CARGO_PKG_VERSION"),
             seed: plan.spec.seed,
-            device: D::describe(self.device),
+            device: self.device.describe(),
             data: data.facts.description.clone(),
             fallback: data.facts.fallback,
             classes: data.facts.classes.clone(),
@@ -168,8 +175,8 @@ impl<'a, D: Kernels> Run<'a, D> {
         let trainable = phase.trainable(self.net.graph.params.len());
         self.net.params.want_grads(&trainable);
         self.optimizer.begin(phase);
-        self.watch.begin_phase();
-        self.device.try_empty_cache().map_err(crate::engine::EngineError::device("empty_cache"))?;
+        self.watch.waited = 0;
+        empty_cache(self.device)?;
         let before = frozen::hash(&self.net, &phase.frozen);
         self.record(&self.phase_started(phase, &trainable, before.clone()))?;
 
@@ -231,8 +238,9 @@ impl<'a, D: Kernels> Run<'a, D> {
         self.position.epoch_in_phase += 1;
 
         let val = if self.job.data.val.is_empty() { None } else { Some(self.evaluate_split(Split::Val)?.scores) };
-        let watched = watched(self.watch.metric(), &trained, val.as_ref());
-        let verdict = self.watch.observe(watched);
+        let watched = watched(self.rule.metric, &trained, val.as_ref());
+        let verdict = self.watch.see(&self.rule, epoch, watched);
+        let improved = matches!(verdict, Verdict::Improved { .. });
         self.record(&Event::EpochFinished {
             phase: phase.name.clone(),
             epoch,
@@ -242,18 +250,18 @@ impl<'a, D: Kernels> Run<'a, D> {
             train_accuracy: trained.accuracy,
             val,
             largest_gradient: trained.largest_gradient,
-            best: verdict.improved,
+            best: improved,
             images_per_second: trained.images as f64 / training_seconds,
             seconds: started.elapsed().as_secs_f64(),
         })?;
         self.save_last()?;
-        if verdict.improved {
+        if improved {
             self.keep_best(watched)?;
         }
-        Ok(match verdict.stop {
+        Ok(match verdict {
             _ if self.job.stop.is_raised() => Turn::Interrupted,
-            Some(why) => Turn::EarlyStop(why),
-            None => Turn::GoOn,
+            Verdict::Stop(why) => Turn::EarlyStop(format!("stopped early: {why}")),
+            Verdict::Improved { .. } | Verdict::Waited { .. } => Turn::GoOn,
         })
     }
 
@@ -405,6 +413,16 @@ impl Trained {
         self.loss /= images;
         self.accuracy /= images;
         self
+    }
+}
+
+fn loss_targets(spec: &Pipeline, data: &Dataset) -> LossTargets {
+    let classes = &data.facts.classes;
+    let weights = spec.regularization.class_weights.as_ref();
+    LossTargets {
+        smoothing: spec.regularization.label_smoothing,
+        weights: weights.map(|weights| weights.resolve(classes, &files::class_counts(data))),
+        soft: !spec.augmentation.batch.is_empty(),
     }
 }
 

@@ -8,7 +8,7 @@ use crate::metrics::largest;
 use crate::net::{Forward, Net};
 use crate::plan::PhasePlan;
 use crate::random::Key;
-use crate::regularize::{Regularization, Targets};
+use crate::regularize::{LossTargets, Regularization};
 
 /// What stays the same over the steps of an epoch.
 pub struct StepContext<'a, D: Kernels> {
@@ -19,7 +19,7 @@ pub struct StepContext<'a, D: Kernels> {
     /// Clipping.
     pub regularization: &'a Regularization,
     /// Makes the loss's targets: label smoothing, class weights.
-    pub targets: &'a Targets,
+    pub targets: &'a LossTargets,
     /// The key of (seed, epoch) for random layers.
     pub key: Key,
 }
@@ -44,7 +44,7 @@ pub fn step<D: Kernels>(
 ) -> Result<StepReport, TrainError> {
     let classes = net.graph.output().count();
     let images = Tensor::from_vec(context.device, batch.images.clone(), &batch.dims)?;
-    let targets = context.targets.loss_targets(&batch.targets, classes);
+    let targets = context.targets.matrix(&batch.targets, classes);
     let targets = Tensor::from_vec(context.device, targets, &[batch.labels.len(), classes])?;
 
     let mut tape = Tape::recording(KernelSet::default());
@@ -59,7 +59,8 @@ pub fn step<D: Kernels>(
     let loss_tensor = D::cross_entropy(&mut tape, &output.logits, &targets)?;
     let loss = loss_tensor.to_vec().first().copied().unwrap_or(f32::NAN);
     let logits = output.logits.to_vec();
-    let correct = logits.chunks_exact(classes).zip(&batch.labels).filter(|(row, label)| largest(row) == **label).count();
+    let correct =
+        logits.chunks_exact(classes).zip(&batch.labels).filter(|(row, label)| largest(row) == **label).count();
     if !loss.is_finite() {
         return Ok(StepReport { loss, correct, gradient_norms: Vec::new() });
     }

@@ -12,8 +12,10 @@ use std::path::Path;
 pub struct Converted {
     /// Names of the tensors that were written.
     pub written: Vec<String>,
-    /// Names of the tensors that were left out: dropped, or not made of floats.
-    pub left_out: Vec<String>,
+    /// Names of the tensors that were to be dropped.
+    pub dropped: Vec<String>,
+    /// Names of the tensors that were left out because they are not made of floats.
+    pub not_floats: Vec<String>,
 }
 
 /// Writes the tensors of `input` into the safetensors file `output` under their own names, in
@@ -29,10 +31,12 @@ pub fn convert(
     let mut converted = Converted::default();
     let mut kept = Vec::new();
     for (name, dims, dtype) in file.tensors() {
-        if dtype.is_float() && !drop.iter().any(|pattern| wildcard::matches(pattern, name)) {
+        if drop.iter().any(|pattern| wildcard::matches(pattern, name)) {
+            converted.dropped.push(name.to_owned());
+        } else if dtype.is_float() {
             kept.push((name.to_owned(), dims.to_vec()));
         } else {
-            converted.left_out.push(name.to_owned());
+            converted.not_floats.push(name.to_owned());
         }
     }
     let mut tensors = Vec::new();
@@ -43,4 +47,28 @@ pub fn convert(
     }
     save(output, &tensors, metadata, precision)?;
     Ok(converted)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::weights::testing::{Saved, legacy_file, on_disk, state_dict};
+
+    #[test]
+    fn floats_that_are_not_dropped_are_converted() {
+        let tensors = [
+            Saved::floats("conv.weight", &[2], &[1.0, 0.1]),
+            Saved::floats("fc.weight", &[1], &[1.0]),
+            Saved { kind: "LongStorage", bytes: vec![0; 8], ..Saved::floats("bn.num_batches_tracked", &[], &[0.0]) },
+        ];
+        let (folder, input) = on_disk(&legacy_file(&state_dict(&tensors, None, true), &tensors));
+        let output = folder.path().join("out.safetensors");
+        let converted = convert(&input, &output, Precision::Float16, &["fc.*".into()], &BTreeMap::new()).unwrap();
+        assert_eq!(converted.written, ["conv.weight"]);
+        assert_eq!(converted.dropped, ["fc.weight"]);
+        assert_eq!(converted.not_floats, ["bn.num_batches_tracked"]);
+        let mut file = WeightFile::open(&output).unwrap();
+        assert_eq!(file.read("conv.weight").unwrap(), [1.0, 0.099_975_586]);
+        assert_eq!(file.tensors().len(), 1);
+    }
 }

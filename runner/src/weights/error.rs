@@ -21,8 +21,8 @@ pub enum WeightsError {
 
 impl WeightsError {
     /// A fault of the file at `path`.
-    pub(super) fn at(path: &Path, reason: impl ToString) -> Self {
-        WeightsError::File { path: path.display().to_string(), reason: reason.to_string() }
+    pub(super) fn at(path: &Path, reason: impl Into<String>) -> Self {
+        WeightsError::File { path: path.display().to_string(), reason: reason.into() }
     }
 }
 
@@ -38,6 +38,12 @@ pub(super) enum Fault {
     /// What was read makes no sense.
     #[error("{0}")]
     Invalid(String),
+}
+
+impl From<Fault> for String {
+    fn from(fault: Fault) -> String {
+        fault.to_string()
+    }
 }
 
 /// A [`Fault::Invalid`] as the error of any function.

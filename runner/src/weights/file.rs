@@ -1,4 +1,7 @@
 //! A weight file of any format.
+//!
+//! Values are read with plain reads rather than from a memory map: as fast for what is read once, and
+//! another program that cuts the file short meanwhile causes an error here, not a crash.
 
 use super::error::{Fault, WeightsError, invalid};
 use super::place::{Place, Source};
@@ -111,7 +114,8 @@ impl WeightFile {
         values.map_err(|fault| WeightsError::at(&self.path, format!("tensor `{name}`: {fault}")))
     }
 
-    /// Compares the file with the checksum that [`save::save`] puts into it. False where it has none.
+    /// Compares the file with the checksum that [`save::save`] puts into it. False where it has none,
+    /// which of a file that `save` wrote means that its header is damaged.
     pub fn verify(&mut self) -> Result<bool, WeightsError> {
         let start = 8 + self.header.len() as u64;
         match save::checksum_holds(&self.header, start, &mut self.source.file) {

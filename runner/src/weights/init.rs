@@ -51,7 +51,9 @@ fn orthogonal(rows: usize, columns: usize, gain: f64, stream: &mut Stream) -> Ve
         let (done, rest) = vectors.split_at_mut(i + 1);
         let Some(vector) = done.last_mut() else { continue };
         let norm = dot(vector, vector).sqrt().max(f64::MIN_POSITIVE);
-        vector.iter_mut().for_each(|x| *x /= norm);
+        for x in vector.iter_mut() {
+            *x /= norm;
+        }
         rest.par_iter_mut().for_each(|other| {
             let shared = dot(other, vector);
             other.iter_mut().zip(vector.iter()).for_each(|(x, v)| *x -= shared * v);

@@ -170,3 +170,150 @@ fn nothing_fits(report: &LoadReport, matching: &Matching, graph: &Graph) -> Stri
 fn text(dims: &[usize]) -> String {
     format!("({})", dims.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::weights::save::{NamedTensor, Precision, save};
+    use crate::weights::testing::graph;
+    use std::collections::BTreeMap;
+    use std::path::PathBuf;
+    use tempfile::TempDir;
+
+    const NET: &[(&str, &[usize])] = &[
+        ("conv1.weight", &[1, 1, 3, 2]),
+        ("bn1.weight", &[2]),
+        ("bn1.running_mean", &[2]),
+        ("head.1.weight", &[2, 4]),
+        ("head.1.bias", &[4]),
+    ];
+
+    /// A file of tensors that count up, beside shapes in file order.
+    fn file(tensors: &[(&str, &[usize])]) -> (TempDir, PathBuf) {
+        let numbered = |dims: &[usize]| (0..dims.iter().product()).map(|i: usize| i as f32).collect::<Vec<_>>();
+        let tensors: Vec<_> =
+            tensors.iter().map(|(name, dims)| NamedTensor::new(*name, dims.to_vec(), numbered(dims))).collect();
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("net.safetensors");
+        save(&path, &tensors, &BTreeMap::new(), Precision::Float32).unwrap();
+        (folder, path)
+    }
+
+    fn hold(tensors: &[(&str, &[usize])], allow: &Allow) -> LoadReport {
+        let (_folder, path) = file(tensors);
+        report(&path, &graph(NET), Some(Arch::Resnet18), allow).unwrap()
+    }
+
+    const SOUND: &[(&str, &[usize])] =
+        &[("conv1.weight", &[2, 3, 1, 1]), ("bn1.weight", &[2]), ("bn1.running_mean", &[2])];
+
+    #[test]
+    fn what_matches_is_read_in_memory_order() {
+        let (_folder, path) = file(&[SOUND, &[("bn1.num_batches_tracked", &[])]].concat());
+        let graph = graph(NET);
+        let report = report(&path, &graph, Some(Arch::Resnet18), &Allow::default()).unwrap();
+        assert_eq!(report.to_string(), "matched 3 of 3 parameters (torchvision's names)");
+        assert!(report.refused.is_empty() && report.missing.is_empty() && report.unexpected.is_empty());
+        let values = read(&path, &graph, &report).unwrap();
+        assert_eq!(values[0], (0, vec![0.0, 3.0, 1.0, 4.0, 2.0, 5.0]));
+        assert_eq!(values[2], (2, vec![0.0, 1.0]));
+    }
+
+    #[test]
+    fn every_gap_is_listed_and_refused() {
+        let report = hold(
+            &[("conv1.weight", &[2, 3, 3, 3]), ("bn1.wieght", &[2]), ("fc.weight", &[1000, 2])],
+            &Allow::default(),
+        );
+        assert_eq!(report.missing, ["bn1.weight", "bn1.running_mean"]);
+        assert_eq!(report.unexpected, ["bn1.wieght", "fc.weight"]);
+        assert_eq!(report.wrong_shape, [("conv1.weight".to_owned(), vec![2, 3, 1, 1], vec![2, 3, 3, 3])]);
+        assert_eq!(
+            report.to_string(),
+            "\
+matched 0 of 3 parameters (torchvision's names), 2 missing, 2 unexpected, 1 of another shape
+  refused  `bn1.weight` is missing from the file: did you mean its `bn1.wieght`?
+  refused  `bn1.running_mean` is missing from the file
+  refused  `bn1.wieght` of the file is not in the net
+  refused  `fc.weight` of the file is not in the net
+  refused  `conv1.weight` is (2, 3, 1, 1) in the net, but (2, 3, 3, 3) in the file"
+        );
+    }
+
+    #[test]
+    fn only_gaps_that_are_named_pass() {
+        let allow = Allow {
+            missing: vec!["bn1.running_*".into()],
+            unexpected: vec!["fc.*".into(), "aux.*".into()],
+            shape: vec!["conv1.weight".into()],
+        };
+        let report = hold(&[("conv1.weight", &[2, 3, 3, 3]), ("bn1.weight", &[2]), ("fc.bias", &[10])], &allow);
+        assert!(report.refused.is_empty(), "{report}");
+        assert_eq!(report.matched, [(1, "bn1.weight".to_owned())]);
+        assert_eq!(
+            report.to_string(),
+            "\
+matched 1 of 3 parameters (torchvision's names), 1 missing (allowed: bn1.running_*), 1 unexpected (allowed: fc.*), \
+1 of another shape (allowed: conv1.weight)
+  note     allow.unexpected: `aux.*` matches no such gap, and may go"
+        );
+    }
+
+    #[test]
+    fn a_file_of_another_net_is_refused_in_one_sentence() {
+        let report =
+            hold(&[("a.weight", &[1]), ("b.weight", &[1]), ("c.weight", &[1]), ("d.weight", &[1])], &Allow::default());
+        assert_eq!(
+            report.refused,
+            [
+                "none of the file's 4 tensors is in the net: it has `a.weight`, `b.weight`, `c.weight`, ..., the net wants \
+             `conv1.weight`, `bn1.weight`, `bn1.running_mean`, ..."
+            ]
+        );
+        assert_eq!(hold(&[], &Allow::default()).refused, ["there are no weights in the file"]);
+    }
+
+    #[test]
+    fn a_classifier_goes_into_a_head_of_its_shape() {
+        let classifier: &[(&str, &[usize])] = &[("fc.weight", &[4, 2]), ("fc.bias", &[4])];
+        let same = hold(&[SOUND, classifier].concat(), &Allow::default());
+        assert_eq!(same.matched[3..], [(3, "fc.weight".to_owned()), (4, "fc.bias".to_owned())]);
+        assert_eq!(same.notes, ["the head starts from the file's classifier: `fc.weight`, `fc.bias`"]);
+        assert_eq!(same.total, 5);
+
+        let other = hold(&[SOUND, &[("fc.weight", &[1000, 2]), ("fc.bias", &[1000])]].concat(), &Allow::default());
+        assert_eq!(other.unexpected, ["fc.weight", "fc.bias"]);
+        assert_eq!(other.refused.len(), 2);
+        assert_eq!(other.total, 3);
+    }
+
+    #[test]
+    fn our_own_checkpoints_bring_their_head() {
+        let head: &[(&str, &[usize])] = &[("head.1.weight", &[4, 2]), ("head.1.bias", &[4])];
+        let own = hold(&[SOUND, head].concat(), &Allow::default());
+        assert_eq!((own.matched.len(), own.refused.len(), own.total), (5, 0, 5));
+        let resized = hold(&[SOUND, &[("head.1.weight", &[9, 2]), ("head.1.bias", &[9])]].concat(), &Allow::default());
+        assert_eq!(resized.wrong_shape.len(), 2);
+        assert_eq!(resized.refused.len(), 2);
+    }
+
+    #[test]
+    fn the_wrapper_of_data_parallel_is_seen_through() {
+        let report = hold(
+            &[("module.conv1.weight", &[2, 3, 1, 1]), ("module.bn1.weight", &[2]), ("module.bn1.running_mean", &[2])],
+            &Allow::default(),
+        );
+        assert_eq!(report.matched[0], (0, "module.conv1.weight".to_owned()));
+        assert!(report.refused.is_empty());
+    }
+
+    #[test]
+    fn reading_notices_that_the_file_was_replaced() {
+        let (_folder, path) = file(SOUND);
+        let graph = graph(NET);
+        let report = report(&path, &graph, Some(Arch::Resnet18), &Allow::default()).unwrap();
+        let (_other, shorter) = file(&[("conv1.weight", &[1]), ("bn1.weight", &[2]), ("bn1.running_mean", &[2])]);
+        let error = read(&shorter, &graph, &report).unwrap_err().to_string();
+        assert!(error.ends_with("`conv1.weight` is not what it was when it was looked at"), "{error}");
+    }
+}

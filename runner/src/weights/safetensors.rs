@@ -135,3 +135,94 @@ fn dtype(dtype: ::safetensors::Dtype) -> Dtype {
     };
     Dtype::Other { name, bits: dtype.bitsize() }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::weights::testing::{on_disk, safetensors_file};
+    use crate::weights::{Dtype, WeightFile};
+
+    fn refusal(bytes: &[u8]) -> String {
+        let (_folder, path) = on_disk(bytes);
+        let error = WeightFile::open(&path).unwrap_err().to_string();
+        error.strip_prefix(&format!("{}: ", path.display())).unwrap().to_owned()
+    }
+
+    #[test]
+    fn half_and_double_precision_are_read() {
+        let header = r#"{"h":{"dtype":"F16","shape":[2],"data_offsets":[0,4]},"b":{"dtype":"BF16","shape":[1],"data_offsets":[4,6]},"d":{"dtype":"F64","shape":[1],"data_offsets":[6,14]},"n":{"dtype":"I64","shape":[],"data_offsets":[14,22]}}"#;
+        let values =
+            [&[0x00, 0x3c, 0x00, 0xc0, 0x80, 0x3f][..], &0.25_f64.to_le_bytes(), &9_i64.to_le_bytes()].concat();
+        let (_folder, path) = on_disk(&safetensors_file(header, &values));
+        let mut file = WeightFile::open(&path).unwrap();
+        assert_eq!(file.read("h").unwrap(), [1.0, -2.0]);
+        assert_eq!(file.read("b").unwrap(), [1.0]);
+        assert_eq!(file.read("d").unwrap(), [0.25]);
+        assert_eq!(file.tensor("n"), Some((&[][..], Dtype::I64)));
+        let error = file.read("n").unwrap_err().to_string();
+        assert!(error.ends_with("tensor `n`: values of type int64 are no weights"), "{error}");
+        assert!(!file.verify().unwrap(), "a file without a checksum is not verified");
+    }
+
+    #[test]
+    fn broken_headers_are_refused() {
+        let one = |from: u64, to: u64, shape: &str| {
+            format!(r#"{{"x":{{"dtype":"F32","shape":{shape},"data_offsets":[{from},{to}]}}}}"#)
+        };
+        let two = |second: &str| {
+            format!(
+                r#"{{"x":{{"dtype":"F32","shape":[2],"data_offsets":[0,8]}},{second}:{{"dtype":"F32","shape":[2],"data_offsets":[4,12]}}}}"#
+            )
+        };
+        for (bytes, reason) in [
+            (
+                safetensors_file(&one(0, 8, "[2]"), &[0; 7]),
+                "the file is cut short: its header describes 8 bytes of values, 7 are there",
+            ),
+            (safetensors_file(&one(0, 8, "[2]"), &[0; 9]), "1 bytes follow that the header does not describe"),
+            (
+                safetensors_file(&one(0, 8, "[3]"), &[0; 8]),
+                "the header is broken: invalid shape, data type, or offset for tensor",
+            ),
+            (safetensors_file(&one(4, 12, "[2]"), &[0; 12]), "the header is broken: invalid offset for tensor `x`"),
+            (safetensors_file(&one(8, 0, "[2]"), &[0; 8]), "the header is broken: invalid offset for tensor `x`"),
+            (safetensors_file(&two("\"y\""), &[0; 12]), "the header is broken: invalid offset for tensor `y`"),
+            (safetensors_file(&two("\"x\""), &[0; 12]), "the header is broken: `x` is there twice"),
+            (
+                safetensors_file(&one(0, 8, "[4294967296,4294967296,4294967296]"), &[0; 8]),
+                "the header is broken: overflow computing buffer size from shape and/or element type",
+            ),
+            (
+                safetensors_file(&one(0, 1 << 60, "[288230376151711744]"), &[0; 8]),
+                "the file is cut short: its header describes 1152921504606846976 bytes of values, 8 are there",
+            ),
+            (safetensors_file("{\"x\": ", &[]), "the header is broken: EOF while parsing a value"),
+            (safetensors_file("[]", &[]), "the header is broken: invalid type: sequence, expected a table of tensors"),
+            (safetensors_file(&"[".repeat(100_000), &[]), "the header is broken: invalid type: sequence"),
+            (
+                safetensors_file(&format!("{{\"x\":{}{}}}", "[".repeat(100_000), "]".repeat(100_000)), &[]),
+                "the header is broken: recursion limit exceeded",
+            ),
+            ([&2_u64.to_le_bytes()[..], b"{\xff"].concat(), "the header is not UTF-8"),
+            (
+                [&(1_u64 << 60).to_le_bytes()[..], b"{}      "].concat(),
+                "not a weight file, or cut short: read as safetensors its header has 1152921504606846976 bytes, but the file has 16",
+            ),
+            ([&u64::MAX.to_le_bytes()[..], b"{}"].concat(), "not a weight file, or cut short"),
+            (b"a text that is no weight file at all".to_vec(), "not a weight file, or cut short"),
+            (b"short".to_vec(), "not a weight file: 5 bytes are too few"),
+            (Vec::new(), "the file is empty"),
+        ] {
+            let refusal = refusal(&bytes);
+            assert!(refusal.starts_with(reason), "{refusal}\n  for {reason}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_file_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let error = WeightFile::open(folder.path()).unwrap_err().to_string();
+        assert!(error.ends_with(": not a file"), "{error}");
+        let error = WeightFile::open(&folder.path().join("none")).unwrap_err().to_string();
+        assert!(error.ends_with(": there is no such file"), "{error}");
+    }
+}

@@ -201,3 +201,113 @@ fn sync_folder(folder: &Path) -> Result<(), Fault> {
     let _ = folder;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::weights::WeightFile;
+
+    fn tensors() -> Vec<NamedTensor<'static>> {
+        vec![
+            NamedTensor::new("z.weight", vec![2, 3], vec![0.1, -2.0, 3.5, 0.0, 1e-3, 65504.0]),
+            NamedTensor::new("a.bias", vec![2], vec![1.0, 2.0]),
+            NamedTensor::new("step", vec![], vec![7.0]),
+            NamedTensor::new("empty", vec![0, 4], vec![]),
+        ]
+    }
+
+    fn notes() -> BTreeMap<String, String> {
+        BTreeMap::from([("epoch".into(), "3".into()), ("arch".into(), "resnet18".into())])
+    }
+
+    #[test]
+    fn what_is_saved_is_read_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("last.safetensors");
+        for precision in [Precision::Float32, Precision::Float16] {
+            save(&path, &tensors(), &notes(), precision).unwrap();
+            let mut file = WeightFile::open(&path).unwrap();
+            assert_eq!(file.metadata()["epoch"], "3");
+            assert!(file.verify().unwrap());
+            let names: Vec<&str> = file.tensors().map(|(name, ..)| name).collect();
+            assert_eq!(names, ["z.weight", "a.bias", "step", "empty"]);
+            for tensor in tensors() {
+                assert_eq!(file.tensor(&tensor.name).unwrap().0, tensor.dims);
+                for (read, saved) in file.read(&tensor.name).unwrap().iter().zip(tensor.values.iter()) {
+                    let bound = if precision == Precision::Float16 { saved.abs() / 2048.0 } else { 0.0 };
+                    assert!((read - saved).abs() <= bound, "{read} for {saved}");
+                }
+            }
+        }
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "no temporary file stays behind");
+    }
+
+    #[test]
+    fn the_same_tensors_give_the_same_bytes_which_the_crate_reads() {
+        let folder = tempfile::tempdir().unwrap();
+        let bytes = ["a", "b"].map(|name| {
+            save(&folder.path().join(name), &tensors(), &notes(), Precision::Float32).unwrap();
+            std::fs::read(folder.path().join(name)).unwrap()
+        });
+        assert_eq!(bytes[0], bytes[1]);
+        let theirs = ::safetensors::SafeTensors::deserialize(&bytes[0]).unwrap();
+        assert_eq!(
+            theirs.tensor("a.bias").unwrap().data(),
+            [1.0_f32.to_le_bytes(), 2.0_f32.to_le_bytes()].as_flattened()
+        );
+    }
+
+    #[test]
+    fn every_flipped_bit_is_found() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("last.safetensors");
+        save(&path, &tensors(), &notes(), Precision::Float32).unwrap();
+        let sound = std::fs::read(&path).unwrap();
+        let harmless = |bytes: &[u8]| bytes.iter().rposition(|&byte| byte == b'}').unwrap()..sound.len() - 36;
+        let padding = harmless(&sound[..sound.len() - 36]);
+        for at in (0..sound.len()).filter(|at| !padding.contains(at)) {
+            let mut damaged = sound.clone();
+            damaged[at] ^= 1 << (at % 8);
+            std::fs::write(&path, &damaged).unwrap();
+            let seen = WeightFile::open(&path).and_then(|mut file| file.verify());
+            // A damaged name of the checksum or of the notes leaves none to compare with.
+            assert!(!matches!(seen, Ok(true)), "byte {at}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_saved_is_refused_and_the_old_file_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("last.safetensors");
+        save(&path, &tensors(), &notes(), Precision::Float32).unwrap();
+        let before = std::fs::read(&path).unwrap();
+        let twice = NamedTensor::new("a.bias", vec![1], vec![0.0]);
+        let reserved = NamedTensor::new("__metadata__", vec![1], vec![0.0]);
+        let shapeless = NamedTensor::new("x", vec![3], vec![0.0]);
+        let large = NamedTensor::new("x", vec![1], vec![70000.0]);
+        for (tensor, precision, reason) in [
+            (twice, Precision::Float32, "two tensors are called `a.bias`"),
+            (reserved, Precision::Float32, "two tensors are called `__metadata__`"),
+            (shapeless, Precision::Float32, "invalid shape"),
+            (large, Precision::Float16, "`x` holds 70000, which is beyond float16"),
+        ] {
+            let error = save(&path, &[tensors(), vec![tensor]].concat(), &notes(), precision).unwrap_err().to_string();
+            assert!(error.contains(reason), "{error}");
+        }
+        assert_eq!(std::fs::read(&path).unwrap(), before);
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+        assert!(save(Path::new("/no/such/folder/x"), &tensors(), &notes(), Precision::Float32).is_err());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn others_may_read_the_file_as_any_other() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let (saved, plain) = (folder.path().join("saved"), folder.path().join("plain"));
+        save(&saved, &tensors(), &notes(), Precision::Float32).unwrap();
+        std::fs::write(&plain, "").unwrap();
+        let mode = |path: &Path| path.metadata().unwrap().permissions().mode();
+        assert_eq!(mode(&saved), mode(&plain));
+    }
+}

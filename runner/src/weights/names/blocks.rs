@@ -1,5 +1,5 @@
-//! Inverted-residual blocks (MobileNetV2, EfficientNets), the part of a net on which frameworks'
-//! names differ.
+//! Inverted-residual blocks (`mobilenet_v2`, `efficientnet_*`), the part of a net on which
+//! frameworks' names differ.
 
 use crate::backbones::Arch;
 
@@ -89,7 +89,8 @@ fn efficientnet(block: Block, part: Part) -> Option<String> {
     }
 }
 
-/// Torchvision's MobileNetV2: the first block has no expansion, so its layers have other places.
+/// Torchvision's `MobileNetV2`: the first block has no expansion, so its layers have other places.
+#[allow(clippy::match_same_arms)] // One block after the other reads better.
 fn torchvision_mobilenet(block: Block, part: Part) -> Option<String> {
     let place = match (block, part) {
         (Block::Stem | Block::Head, Part::Conv) => "0",

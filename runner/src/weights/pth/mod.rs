@@ -11,3 +11,6 @@ mod zipped;
 
 pub(super) use legacy::read as read_legacy;
 pub(super) use zipped::read as read_zip;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,190 @@
+//! Batches made by threads ahead of their reader, within bounds and in order.
+
+use super::Batch;
+use super::work::{Mode, Work};
+use crate::augment::Pixels;
+use crate::data::BadImage;
+use std::collections::VecDeque;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::{Builder, JoinHandle};
+
+/// The least number of batches that are made or wait while the reader has one.
+pub const AHEAD: usize = 3;
+
+/// Batches in order. Workers take samples, not batches, so that the first batch is made by all of
+/// them; whoever finishes a batch's last sample makes the batch. No sample is taken that lies more
+/// than the bound ahead of what was read. Dropping it stops and joins the workers.
+pub struct Batches {
+    shared: Arc<Shared>,
+    workers: Vec<JoinHandle<()>>,
+}
+
+struct Shared {
+    work: Arc<Work>,
+    mode: Mode,
+    order: Vec<usize>,
+    size: usize,
+    ahead: usize,
+    state: Mutex<State>,
+    /// Told when a batch was read, or when to stop.
+    room: Condvar,
+    /// Told when a batch is made.
+    made: Condvar,
+}
+
+struct State {
+    /// The next sample to take, by its place in the order.
+    next: usize,
+    /// Batches that the reader has.
+    read: usize,
+    /// Batches from `read` on.
+    waiting: VecDeque<Slot>,
+    stop: bool,
+}
+
+/// A batch on its way.
+enum Slot {
+    /// Samples as far as they are prepared, and how many are missing.
+    Filling { samples: Vec<Option<Result<Pixels, BadImage>>>, missing: usize },
+    /// A worker makes the batch.
+    Making,
+    /// It can be read.
+    Made(Result<Batch, BadImage>),
+}
+
+impl Batches {
+    /// Starts making batches of `size` of the samples `order`.
+    pub fn start(work: Arc<Work>, mode: Mode, order: &[usize], size: usize, workers: usize) -> Self {
+        let shared = Arc::new(Shared {
+            work,
+            mode,
+            order: order.to_vec(),
+            size,
+            ahead: AHEAD.max(workers.div_ceil(size) + 1),
+            state: Mutex::new(State { next: 0, read: 0, waiting: VecDeque::new(), stop: false }),
+            room: Condvar::new(),
+            made: Condvar::new(),
+        });
+        let worker = |number| {
+            let shared = Arc::clone(&shared);
+            Builder::new().name(format!("loader-{number}")).spawn(move || while shared.work_on_one(true) {})
+        };
+        // A thread that the system refuses is done without; with none, the reader works itself.
+        let workers = (0..workers.min(order.len())).map_while(|number| worker(number).ok()).collect();
+        Batches { shared, workers }
+    }
+}
+
+impl Iterator for Batches {
+    type Item = Result<Batch, BadImage>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let shared = &*self.shared;
+        let mut state = shared.lock();
+        if state.read >= shared.order.len().div_ceil(shared.size) {
+            return None;
+        }
+        loop {
+            if let Some(Slot::Made(_)) = state.waiting.front() {
+                let front = state.waiting.pop_front();
+                state.read += 1;
+                shared.room.notify_all();
+                return match front {
+                    Some(Slot::Made(batch)) => Some(batch),
+                    _ => None,
+                };
+            }
+            if self.workers.is_empty() {
+                drop(state);
+                shared.work_on_one(false);
+                state = shared.lock();
+            } else {
+                state = shared.made.wait(state).unwrap_or_else(PoisonError::into_inner);
+            }
+        }
+    }
+}
+
+impl Drop for Batches {
+    fn drop(&mut self) {
+        self.shared.lock().stop = true;
+        self.shared.room.notify_all();
+        for worker in self.workers.drain(..) {
+            // A worker that panicked has nothing to say; its panic was printed.
+            let _ = worker.join();
+        }
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The samples of a batch, by their places in the data set.
+    fn places(&self, batch: usize) -> &[usize] {
+        let start = batch * self.size;
+        &self.order[start..self.order.len().min(start + self.size)]
+    }
+
+    /// Prepares the next sample, and its batch if it was the last. False when there is no more to
+    /// do, or no room and `patient` is false.
+    fn work_on_one(&self, patient: bool) -> bool {
+        let Some(taken) = self.take(patient) else { return false };
+        let (batch, row) = (taken / self.size, taken % self.size);
+        let sample = self.work.sample(self.order[taken], self.mode);
+        if let Some(samples) = self.put(batch, row, sample) {
+            let images: Result<Vec<Pixels>, BadImage> = samples.into_iter().flatten().collect();
+            let made = images.map(|images| self.work.batch(batch, self.places(batch), &images, self.mode));
+            let mut state = self.lock();
+            let slot = batch - state.read;
+            if let Some(slot) = state.waiting.get_mut(slot) {
+                *slot = Slot::Made(made);
+            }
+            self.made.notify_all();
+        }
+        true
+    }
+
+    /// Takes the next sample, once there is room for its batch.
+    fn take(&self, patient: bool) -> Option<usize> {
+        let mut state = self.lock();
+        while !state.stop && state.next < self.order.len() && state.next / self.size >= state.read + self.ahead {
+            if !patient {
+                return None;
+            }
+            state = self.room.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+        if state.stop || state.next >= self.order.len() {
+            return None;
+        }
+        let taken = state.next;
+        state.next += 1;
+        if taken.is_multiple_of(self.size) {
+            let missing = self.places(taken / self.size).len();
+            state.waiting.push_back(Slot::Filling { samples: vec![None; missing], missing });
+        }
+        Some(taken)
+    }
+
+    /// Puts a prepared sample into its batch. All of the batch's samples if none is missing now.
+    fn put(
+        &self,
+        batch: usize,
+        row: usize,
+        sample: Result<Pixels, BadImage>,
+    ) -> Option<Vec<Option<Result<Pixels, BadImage>>>> {
+        let mut state = self.lock();
+        let slot = batch - state.read;
+        let slot = state.waiting.get_mut(slot)?;
+        let Slot::Filling { samples, missing } = slot else { return None };
+        *samples.get_mut(row)? = Some(sample);
+        *missing -= 1;
+        if *missing > 0 {
+            return None;
+        }
+        let samples = std::mem::take(samples);
+        *slot = Slot::Making;
+        Some(samples)
+    }
+}

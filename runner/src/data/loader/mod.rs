@@ -1,0 +1,92 @@
+//! Reads, augments and normalizes samples on several threads, in an order that depends on the
+//! seed and the epoch alone.
+
+mod batches;
+mod work;
+
+use super::{BadImage, Dataset};
+use crate::augment::{Augmentation, Prepare};
+use crate::plan::Normalization;
+use crate::random::{Key, Purpose};
+use crate::spec::Image;
+use batches::Batches;
+use std::sync::Arc;
+use work::{Mode, Work};
+
+/// A batch as the net gets it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Batch {
+    /// Images, normalized, (N, H, W, C).
+    pub images: Vec<f32>,
+    /// (N, H, W, C).
+    pub dims: [usize; 4],
+    /// Each row's class.
+    pub labels: Vec<usize>,
+    /// Each row's probabilities of the classes, (N, K): one-hot, unless a batch augmentation mixed
+    /// rows. Label smoothing and class weights are not in it yet.
+    pub targets: Vec<f32>,
+    /// Each row's place in the data set's samples: its identity for random layers.
+    pub samples: Vec<u64>,
+}
+
+/// Hands out batches.
+///
+/// What a batch holds depends on the data, the seed, the epoch and the order asked for, to the last
+/// bit; not on the number of workers, nor on timing.
+pub struct Loader {
+    work: Arc<Work>,
+    seed: u64,
+    workers: usize,
+}
+
+impl Loader {
+    /// A loader over a data set, reading on `workers` threads (at least one).
+    pub fn new(
+        data: Dataset,
+        image: Image,
+        normalize: Normalization,
+        augmentation: Augmentation,
+        seed: u64,
+        workers: usize,
+    ) -> Self {
+        let prepare = Prepare::new(image, &normalize, augmentation.train);
+        let work = Work { data, prepare, batch: augmentation.batch, seed };
+        Loader { work: Arc::new(work), seed, workers: workers.max(1) }
+    }
+
+    /// The samples in the random order of an epoch.
+    pub fn shuffled(&self, indices: &[usize], epoch: u64) -> Vec<usize> {
+        let mut order = indices.to_vec();
+        Key::new(self.seed, Purpose::Shuffle).with(epoch).stream().shuffle(&mut order);
+        order
+    }
+
+    /// Batches of `size` over the samples `order`, each augmented by (seed, epoch, sample). At most
+    /// a few batches are ahead of the reader. The last batch may be smaller. A batch that holds an
+    /// unreadable image is an error in its place; the batches after it still come.
+    pub fn training(
+        &self,
+        order: &[usize],
+        size: usize,
+        epoch: u64,
+    ) -> Box<dyn Iterator<Item = Result<Batch, BadImage>> + '_> {
+        self.batches(order, size, Mode::Training { epoch })
+    }
+
+    /// Batches of `size` over the samples `order`, not augmented, in this order.
+    pub fn evaluation(&self, order: &[usize], size: usize) -> Box<dyn Iterator<Item = Result<Batch, BadImage>> + '_> {
+        self.batches(order, size, Mode::Evaluation)
+    }
+
+    fn batches(
+        &self,
+        order: &[usize],
+        size: usize,
+        mode: Mode,
+    ) -> Box<dyn Iterator<Item = Result<Batch, BadImage>> + '_> {
+        Box::new(Batches::start(Arc::clone(&self.work), mode, order, size.max(1), self.workers))
+    }
+}
+
+#[cfg(test)]
+mod tests;

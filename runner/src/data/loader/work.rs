@@ -1,0 +1,88 @@
+//! What a worker does: prepares one sample, or makes a batch of prepared ones.
+
+use super::Batch;
+use crate::augment::{BatchAugment, BatchValues, Pixels, Prepare, WholeBatchAugment};
+use crate::data::{BadImage, Dataset};
+use crate::random::{Key, Purpose};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+/// What the batches are for.
+#[derive(Debug, Clone, Copy)]
+pub enum Mode {
+    /// Augmented, by what is drawn in this epoch.
+    Training { epoch: u64 },
+    /// As they are.
+    Evaluation,
+}
+
+/// All that a worker needs to know.
+pub struct Work {
+    pub data: Dataset,
+    pub prepare: Prepare,
+    pub batch: Vec<BatchAugment>,
+    pub seed: u64,
+}
+
+impl Work {
+    /// One sample, by its place in the data set: read, augmented and brought to size.
+    pub fn sample(&self, place: usize, mode: Mode) -> Result<Pixels, BadImage> {
+        let Some(sample) = self.data.samples.samples.get(place) else {
+            return Err(BadImage { name: format!("sample {place}"), reason: "there is no such sample".to_owned() });
+        };
+        // A reader of images may be anybody's. A panic must not leave the batch waiting for ever.
+        catch_unwind(AssertUnwindSafe(|| {
+            let image = self.data.images.read(sample)?;
+            Ok(match mode {
+                Mode::Training { epoch } => {
+                    let key = Key::new(self.seed, Purpose::Augment).with(epoch).with(place as u64);
+                    self.prepare.training(image, key)
+                }
+                Mode::Evaluation => self.prepare.evaluation(image),
+            })
+        }))
+        .unwrap_or_else(|_| Err(BadImage { name: sample.name.clone(), reason: "reading it broke down".to_owned() }))
+    }
+
+    /// The batch of this number, of samples that are prepared.
+    pub fn batch(&self, number: usize, places: &[usize], images: &[Pixels], mode: Mode) -> Batch {
+        let [height, width, channels] = self.prepare.dims();
+        let (samples, image_len) = (places.len(), height * width * channels);
+        let classes = self.data.samples.classes.len();
+        let labels: Vec<usize> =
+            places.iter().filter_map(|&place| Some(self.data.samples.samples.get(place)?.label)).collect();
+        let mut values = BatchValues {
+            samples,
+            image_len,
+            classes,
+            images: Vec::with_capacity(samples * image_len),
+            targets: one_hot(&labels, classes),
+        };
+        for image in images {
+            self.prepare.normalize(image, &mut values.images);
+        }
+        if let Mode::Training { epoch } = mode {
+            let key = Key::new(self.seed, Purpose::AugmentBatch).with(epoch).with(number as u64);
+            for (place, entry) in self.batch.iter().enumerate() {
+                entry.apply(&mut values, &mut key.with(place as u64).stream());
+            }
+        }
+        Batch {
+            images: values.images,
+            dims: [samples, height, width, channels],
+            labels,
+            targets: values.targets,
+            samples: places.iter().map(|&place| place as u64).collect(),
+        }
+    }
+}
+
+/// Rows of zeros with a 1 at the label, (N, K).
+fn one_hot(labels: &[usize], classes: usize) -> Vec<f32> {
+    let mut targets = vec![0.0; labels.len() * classes];
+    for (row, &label) in targets.chunks_exact_mut(classes.max(1)).zip(labels) {
+        if let Some(target) = row.get_mut(label) {
+            *target = 1.0;
+        }
+    }
+    targets
+}

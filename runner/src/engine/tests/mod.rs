@@ -1,8 +1,0 @@
-//! Every operation and every gradient, on both sets of kernels, against naive references in `f64`.
-
-mod check;
-mod conv;
-mod elementwise;
-mod linear;
-mod norm;
-mod pool;
