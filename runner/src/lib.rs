@@ -5,12 +5,14 @@
 //! [`layers`], [`augment`], [`regularize`], [`optim`] and [`data`] each hold one kind of thing, one
 //! file a thing; [`engine`] alone knows dfdx.
 
+pub use runner_engine as engine;
+
 pub mod augment;
 pub mod backbones;
 pub mod commands;
 pub mod data;
-pub mod engine;
 pub mod layers;
+pub mod metrics;
 pub mod net;
 pub mod optim;
 pub mod plan;

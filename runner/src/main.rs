@@ -1,2 +1,5 @@
 //! The `runner` binary.
-fn main() {}
+
+fn main() -> std::process::ExitCode {
+    runner::commands::main()
+}

@@ -1,1 +1,11 @@
 //! End-to-end tests of the `runner` binary: what a user types, and what they see.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod broken_specs;
+mod commands;
+mod determinism;
+mod failures;
+mod interrupt;
+mod support;
+mod training;
+mod weights;

@@ -1,1 +1,138 @@
 //! The commands of the program, one file each.
+
+pub mod check;
+pub mod completions;
+pub mod convert;
+pub mod datasets;
+pub mod error;
+pub mod evaluate;
+pub mod inspect;
+pub mod plan;
+pub mod predict;
+pub mod run;
+pub mod schema;
+pub mod trained;
+
+pub use error::CommandError;
+
+use clap::{Args, Parser, Subcommand};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Fine-tunes pretrained image backbones as a YAML pipeline says.
+///
+/// `runner pipelines/medical.yaml` trains; `runner plan pipelines/medical.yaml` says what it would do.
+#[derive(Debug, Parser)]
+#[command(name = "runner", version, args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+#[command(after_help = "Exit codes: 0 done, 1 the run failed, 2 the spec or the arguments are wrong, 130 interrupted.")]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    run: Option<run::RunArgs>,
+    #[command(flatten)]
+    global: GlobalArgs,
+}
+
+/// What every command takes.
+#[derive(Debug, Args)]
+struct GlobalArgs {
+    /// Say more: -v what is done, -vv everything.
+    #[arg(short, long, action = clap::ArgAction::Count, global = true)]
+    verbose: u8,
+}
+
+/// A spec and its overrides.
+#[derive(Debug, Args)]
+pub struct SpecArgs {
+    /// The pipeline, a YAML file.
+    pub spec: PathBuf,
+    /// Override a value of the spec: `--set schedule.phases.0.epochs=1`.
+    #[arg(long = "set", value_name = "PATH=VALUE")]
+    pub sets: Vec<String>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Train as a pipeline says (also: `runner SPEC`).
+    Run(run::RunArgs),
+    /// Show what a pipeline would do: layers, phases, learning rates, memory. Reads no image.
+    Plan {
+        #[command(flatten)]
+        spec: SpecArgs,
+        /// For programs.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Check a pipeline and do nothing.
+    Check {
+        #[command(flatten)]
+        spec: SpecArgs,
+    },
+    /// Evaluate the best weights of a run, on its test split or on other images.
+    Evaluate(evaluate::EvaluateArgs),
+    /// Say what the best weights of a run take images for.
+    Predict(predict::PredictArgs),
+    /// List the tensors of a weight file: names, shapes, ranges.
+    Inspect {
+        /// A `.safetensors`, `.pth` or `.pt` file.
+        weights: PathBuf,
+        /// For programs.
+        #[arg(long)]
+        json: bool,
+    },
+    /// List the data sets that go by name.
+    Datasets,
+    /// Print the JSON Schema of pipelines, for editors.
+    Schema,
+    /// Print completions for a shell.
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+}
+
+/// Parses the arguments and runs the command.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    start_log(cli.global.verbose);
+    match dispatch(cli) {
+        Ok(code) => code,
+        Err(error) => {
+            error.show();
+            ExitCode::from(error.exit_code())
+        }
+    }
+}
+
+fn dispatch(cli: Cli) -> Result<ExitCode, CommandError> {
+    let mut out = std::io::stdout().lock();
+    match (cli.command, cli.run) {
+        (Some(Command::Run(args)), _) | (None, Some(args)) => {
+            drop(out);
+            return run::run(&args);
+        }
+        (None, None) => {
+            use clap::CommandFactory;
+            let _ = Cli::command().print_help();
+            return Ok(ExitCode::from(2));
+        }
+        (Some(Command::Plan { spec, json }), _) => plan::run(&spec.spec, &spec.sets, json, &mut out)?,
+        (Some(Command::Check { spec }), _) => check::run(&spec.spec, &spec.sets, &mut out)?,
+        (Some(Command::Evaluate(args)), _) => evaluate::run(&args, &mut out)?,
+        (Some(Command::Predict(args)), _) => predict::run(&args, &mut out)?,
+        (Some(Command::Inspect { weights, json }), _) => inspect::run(&weights, json, &mut out)?,
+        (Some(Command::Datasets), _) => datasets::run(&mut out)?,
+        (Some(Command::Schema), _) => schema::run(&mut out)?,
+        (Some(Command::Completions { shell }), _) => completions::run(shell, &mut out),
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Logs go to stderr: warnings, or what `-v` and `RUST_LOG` ask for.
+fn start_log(verbose: u8) {
+    let level = ["warn", "runner=info", "runner=debug"][usize::from(verbose.min(2))];
+    let filter = tracing_subscriber::EnvFilter::try_from_default_env()
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(level));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false).init();
+}

@@ -1,16 +1,27 @@
 //! Images: where they come from, how they are split, read and handed to training.
 
+pub mod check;
+mod deal;
 pub mod decode;
 pub mod facts;
+pub mod files;
+pub mod folder;
 pub mod loader;
+pub mod manifest;
+mod npy;
+pub mod npz;
 pub mod open;
+pub mod places;
+pub mod registry;
 pub mod sample;
+pub mod split;
 pub mod synthetic;
 
 pub use decode::BadImage;
 pub use facts::DataFacts;
 pub use loader::{Batch, Loader};
 pub use open::{DataError, Dataset, open};
+pub use places::Places;
 pub use sample::{Sample, Samples, SplitName};
 
 use crate::augment::Pixels;

@@ -1,5 +1,8 @@
 //! The enum over all layers, and its YAML form.
 
+use crate::spec::named::Named;
+use serde::de::DeserializeOwned;
+
 /// A layer cannot do what is asked of it.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum LayerError {
@@ -11,6 +14,15 @@ pub enum LayerError {
     Engine(#[from] crate::engine::EngineError),
 }
 
+/// Adds the form without arguments to the schema: the names of the entries that need none.
+pub(crate) fn bare_names<T: Named + DeserializeOwned>(schema: &mut schemars::Schema) {
+    let alone = |name: &&&str| serde_json::from_value::<T>(serde_json::Value::from(**name)).is_ok();
+    let names: Vec<&str> = T::NAMES.iter().filter(alone).copied().collect();
+    if let Some(serde_json::Value::Array(forms)) = schema.get_mut("oneOf") {
+        forms.push(serde_json::json!({ "type": "string", "enum": names }));
+    }
+}
+
 /// Makes the enum `AnyLayer` from the list of layers: its YAML form (`- name: arguments`, or just
 /// `- name` where no argument is needed), its schema, and the dispatch of [`super::Layer`].
 macro_rules! layers {
@@ -18,6 +30,7 @@ macro_rules! layers {
         /// Any layer of the catalogue.
         #[derive(Debug, Clone, PartialEq, serde::Serialize, schemars::JsonSchema)]
         #[serde(rename_all = "snake_case")]
+        #[schemars(transform = catalogue::bare_names::<Self>)]
         pub enum AnyLayer {
             $($(#[$doc])* #[serde(rename = $name)] $variant($layer),)*
         }
@@ -46,6 +59,18 @@ macro_rules! layers {
             fn is_random(&self) -> bool {
                 match self { $(AnyLayer::$variant(layer) => layer.is_random(),)* }
             }
+            fn activation(&self) -> Option<Activation> {
+                match self { $(AnyLayer::$variant(layer) => layer.activation(),)* }
+            }
+            fn fuses_activation(&self) -> bool {
+                match self { $(AnyLayer::$variant(layer) => layer.fuses_activation(),)* }
+            }
+            fn is_elementwise(&self) -> bool {
+                match self { $(AnyLayer::$variant(layer) => layer.is_elementwise(),)* }
+            }
+            fn kept_for_backward(&self, inputs: &[Shape], output: Shape) -> Kept {
+                match self { $(AnyLayer::$variant(layer) => layer.kept_for_backward(inputs, output),)* }
+            }
             fn forward<D: Kernels>(&self, inputs: &[Tensor<D>], params: &[Tensor<D>], pass: &mut Pass<D>) -> Result<Tensor<D>, LayerError> {
                 match self { $(AnyLayer::$variant(layer) => layer.forward(inputs, params, pass),)* }
             }
@@ -71,3 +96,61 @@ macro_rules! layers {
     };
 }
 pub(crate) use layers;
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{parse, parse_error};
+    use super::super::{AnyLayer, Relu};
+    use crate::spec::named::Named;
+
+    #[test]
+    fn a_list_may_mix_both_forms() {
+        let list: Vec<AnyLayer> = serde_yaml::from_str("[relu, { relu: {} }, { dropout: 0.5 }]").unwrap();
+        assert_eq!(list.iter().map(AnyLayer::name).collect::<Vec<_>>(), ["relu", "relu", "dropout"]);
+        assert_eq!(parse("relu"), Relu {}.into());
+    }
+
+    #[test]
+    fn a_layer_that_is_not_there_is_refused_with_the_names_that_are() {
+        let said = parse_error("conv3d: { out: 3 }");
+        assert!(said.contains("unknown layer `conv3d`") && said.contains("`conv2d`"), "{said}");
+        assert!(parse_error("{ relu: {}, dropout: 0.5 }").contains("dropout"));
+    }
+
+    #[test]
+    fn errors_point_at_the_argument() {
+        for (yaml, path) in [
+            ("[relu, { conv2d: { out: 8, kernel: 0 } }]", "[1].conv2d.kernel"),
+            ("[{ conv2d: { out: 8, kernel: 3, padding: { top: -1 } } }]", "[0].conv2d.padding.top"),
+            ("[{ linear: { out: clases } }]", "[0].linear.out"),
+            ("[{ dropout: 2 }]", "[0].dropout"),
+            ("[{ squeeze_excite: { squeeze: 0 } }]", "[0].squeeze_excite.squeeze"),
+        ] {
+            let deserializer = serde_yaml::Deserializer::from_str(yaml);
+            let error = serde_path_to_error::deserialize::<_, Vec<AnyLayer>>(deserializer).unwrap_err();
+            assert_eq!(error.path().to_string(), path, "{error}");
+        }
+    }
+
+    #[test]
+    fn nothing_after_the_colon_is_no_argument() {
+        assert_eq!(parse("relu:"), Relu {}.into());
+        assert_eq!(parse("batch_norm:"), super::super::BatchNorm::default().into());
+        assert!(parse_error("conv2d:").contains("missing field `out`"));
+    }
+
+    #[test]
+    fn the_schema_has_a_form_for_each_layer_and_names_alone_where_they_do() {
+        let schema = serde_json::to_value(schemars::schema_for!(AnyLayer)).unwrap();
+        let forms = schema["oneOf"].as_array().unwrap();
+        assert_eq!(forms.len(), AnyLayer::NAMES.len() + 1);
+        let alone: Vec<&str> = forms
+            .iter()
+            .filter_map(|form| form["enum"].as_array())
+            .flatten()
+            .filter_map(|name| name.as_str())
+            .collect();
+        let expected = ["batch_norm", "relu", "relu6", "silu", "sigmoid", "hardswish", "global_avg_pool", "flatten"];
+        assert_eq!(alone, expected);
+    }
+}

@@ -1,6 +1,6 @@
 //! One forward pass over one batch.
 
-use crate::engine::{Kernels, Tape, Tensor};
+use crate::engine::{Activation, Kernels, Tape, Tensor};
 use crate::random::{Key, Stream};
 
 /// What batch norm does in one node. Decided by the plan for each group and phase.
@@ -24,6 +24,8 @@ pub struct Pass<'a, D: Kernels> {
     pub key: Key,
     /// Identifies each sample of the batch; as many as the batch has rows.
     pub samples: &'a [u64],
+    /// What the layer applies to its output if it [fuses](super::Layer::fuses_activation).
+    pub activation: Option<Activation>,
     /// The number of the node that runs now: part of its random key.
     pub node: u64,
     /// New values of the node's buffers, by place among its parameters; stored after the step.

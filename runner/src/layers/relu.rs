@@ -1,4 +1,4 @@
-use super::{Layer, LayerError, Pass, Shape};
+use super::{Kept, Layer, LayerError, Pass, Shape, exactly};
 use crate::engine::{Activation, Kernels, Tensor};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -10,7 +10,20 @@ pub struct Relu {}
 
 impl Layer for Relu {
     fn output(&self, inputs: &[Shape]) -> Result<Shape, LayerError> {
-        Ok(inputs[0])
+        let [input] = exactly(inputs)?;
+        Ok(*input)
+    }
+
+    fn activation(&self) -> Option<Activation> {
+        Some(Activation::Relu)
+    }
+
+    fn is_elementwise(&self) -> bool {
+        true
+    }
+
+    fn kept_for_backward(&self, _: &[Shape], _: Shape) -> Kept {
+        Kept { inputs: false, output: true, extra: 0 }
     }
 
     fn forward<D: Kernels>(
@@ -19,6 +32,26 @@ impl Layer for Relu {
         _: &[Tensor<D>],
         pass: &mut Pass<D>,
     ) -> Result<Tensor<D>, LayerError> {
-        Ok(D::activate(pass.tape, &inputs[0], Activation::Relu)?)
+        let [x] = exactly(inputs)?;
+        Ok(D::activate(pass.tape, x, Activation::Relu)?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{assert_near, evaluate, parse, parse_error, tensor};
+    use super::*;
+
+    #[test]
+    fn reads_its_name_alone() {
+        assert_eq!(parse("relu"), Relu {}.into());
+        assert_eq!(parse("relu: {}"), Relu {}.into());
+        assert!(parse_error("relu: { inplace: true }").contains("unknown field `inplace`"));
+    }
+
+    #[test]
+    fn values_by_hand() {
+        let x = tensor(&[1, 1, 1, 5], &[-2., -0.5, 0., 0.5, 7.]);
+        assert_near(&evaluate(Relu {}, &x, &[]).values, &[0., 0., 0., 0.5, 7.]);
     }
 }

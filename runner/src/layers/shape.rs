@@ -1,5 +1,6 @@
 //! The shape of an activation for one sample.
 
+use super::LayerError;
 use std::fmt;
 
 /// The shape of an activation for one sample.
@@ -19,6 +20,14 @@ pub enum Shape {
 }
 
 impl Shape {
+    /// Height and width, and channels, of an image.
+    pub fn image(self) -> Result<([usize; 2], usize), LayerError> {
+        match self {
+            Shape::Image { height, width, channels } => Ok(([height, width], channels)),
+            Shape::Features(_) => Err(LayerError::Shape("it takes an image, not a vector of features".into())),
+        }
+    }
+
     /// Values a sample.
     pub fn count(self) -> usize {
         match self {

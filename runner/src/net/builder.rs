@@ -1,10 +1,11 @@
 //! Builds a graph layer by layer, checking shapes.
 
-use super::graph::{Graph, Source};
-use crate::layers::{AnyLayer, Shape};
+use super::graph::{Graph, Node, Param, Source, Stage};
+use super::schedule::Schedule;
+use crate::layers::{AnyLayer, Layer, Layout, ParamDef, Shape};
 
 /// A layer does not fit where it was put.
-#[derive(Debug, Clone, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{node}` ({layer}) does not fit its input of {inputs}: {reason}")]
 pub struct BuildError {
     /// The node's name.
@@ -21,18 +22,22 @@ pub struct BuildError {
 #[derive(Debug)]
 pub struct Builder {
     graph: Graph,
+    /// By node: the image whose values it holds as one vector.
+    flattened: Vec<Option<Shape>>,
 }
 
 impl Builder {
     /// A net without layers over images of this shape.
     pub fn new(input: Shape) -> Self {
-        Builder { graph: Graph { input, nodes: Vec::new(), stages: Vec::new(), params: Vec::new() } }
+        let graph =
+            Graph { input, nodes: Vec::new(), stages: Vec::new(), params: Vec::new(), schedule: Schedule::default() };
+        Builder { graph, flattened: Vec::new() }
     }
 
     /// Begins a stage: nodes added from here on belong to it.
     pub fn stage(&mut self, name: impl Into<String>) {
-        let _ = name.into();
-        todo!()
+        let begin = self.graph.nodes.len();
+        self.graph.stages.push(Stage { name: name.into(), nodes: begin..begin });
     }
 
     /// Adds a layer over one input.
@@ -46,14 +51,44 @@ impl Builder {
     }
 
     /// Adds a layer over several inputs.
+    ///
+    /// Nodes that are added before any stage has begun belong to a stage `net`.
     pub fn join(
         &mut self,
         name: impl Into<String>,
         layer: impl Into<AnyLayer>,
         inputs: &[Source],
     ) -> Result<Source, BuildError> {
-        let _ = (name.into(), layer.into(), inputs);
-        todo!()
+        let (name, layer) = (name.into(), layer.into());
+        let shapes: Vec<Shape> = inputs.iter().map(|&input| self.shape(input)).collect();
+        let output = self.check(&name, &layer, inputs, &shapes).map_err(|reason| BuildError {
+            node: name.clone(),
+            layer: layer.name(),
+            inputs: shapes.iter().map(Shape::to_string).collect::<Vec<_>>().join(", "),
+            reason,
+        })?;
+        if self.graph.stages.is_empty() {
+            self.stage("net");
+        }
+        let node = self.graph.nodes.len();
+        let first_param = self.graph.params.len();
+        for def in self.params(&layer, inputs, &shapes) {
+            self.graph.params.push(Param { name: format!("{name}.{}", def.name), def, node });
+        }
+        self.flattened.push(self.flattening(&layer, inputs, &shapes));
+        self.graph.nodes.push(Node {
+            multiply_adds: layer.multiply_adds(&shapes, output),
+            name,
+            layer,
+            inputs: inputs.to_vec(),
+            output,
+            params: first_param..self.graph.params.len(),
+            stage: self.graph.stages.len() - 1,
+        });
+        if let Some(stage) = self.graph.stages.last_mut() {
+            stage.nodes.end = node + 1;
+        }
+        Ok(Source::Node(node))
     }
 
     /// The shape at a place in the graph.
@@ -65,7 +100,52 @@ impl Builder {
     }
 
     /// The finished graph.
-    pub fn finish(self) -> Graph {
+    pub fn finish(mut self) -> Graph {
+        self.graph.schedule = Schedule::new(&self.graph);
         self.graph
+    }
+
+    /// The output's shape, or why the layer cannot be put there.
+    fn check(&self, name: &str, layer: &AnyLayer, inputs: &[Source], shapes: &[Shape]) -> Result<Shape, String> {
+        if self.graph.nodes.iter().any(|node| node.name == name) {
+            return Err("another layer has this name".into());
+        }
+        if inputs.iter().enumerate().any(|(i, input)| inputs[..i].contains(input)) {
+            return Err("it takes the same input twice".into());
+        }
+        layer.output(shapes).map_err(|error| error.to_string())
+    }
+
+    /// The layer's parameters. A layer knows shapes only; that its vector was an image is known
+    /// here.
+    fn params(&self, layer: &AnyLayer, inputs: &[Source], shapes: &[Shape]) -> Vec<ParamDef> {
+        let mut params = layer.params(shapes);
+        let [input] = inputs else { return params };
+        if let Some(Shape::Image { height, width, channels }) = self.flattened_at(*input) {
+            for param in &mut params {
+                if param.layout == Layout::Linear {
+                    param.layout = Layout::LinearAfterFlatten { height, width, channels };
+                }
+            }
+        }
+        params
+    }
+
+    /// The image whose values the layer's output holds as one vector, if it does.
+    fn flattening(&self, layer: &AnyLayer, inputs: &[Source], shapes: &[Shape]) -> Option<Shape> {
+        let (&first, others) = inputs.split_first()?;
+        if let (AnyLayer::Flatten(_), Some(&image @ Shape::Image { .. })) = (layer, shapes.first()) {
+            return Some(image);
+        }
+        let passes = matches!(layer, AnyLayer::Flatten(_)) || layer.is_elementwise();
+        let image = self.flattened_at(first).filter(|_| passes)?;
+        others.iter().all(|&other| self.flattened_at(other) == Some(image)).then_some(image)
+    }
+
+    fn flattened_at(&self, at: Source) -> Option<Shape> {
+        match at {
+            Source::Image => None,
+            Source::Node(node) => self.flattened.get(node).copied().flatten(),
+        }
     }
 }

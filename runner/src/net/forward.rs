@@ -1,10 +1,11 @@
 //! The forward pass over a graph.
 
-use super::graph::{Graph, NodeId, ParamId};
+use super::graph::{Graph, NodeId, ParamId, Source};
 use super::params::Params;
-use crate::engine::{Kernels, Tape, Tensor};
-use crate::layers::{LayerError, NormMode};
+use crate::engine::{Activation, Kernels, Tape, Tensor};
+use crate::layers::{Layer, LayerError, NormMode, Pass};
 use crate::random::Key;
+use std::ops::Range;
 
 /// How one forward pass runs.
 pub struct Forward<'a, D: Kernels> {
@@ -37,12 +38,157 @@ pub struct Output<D: Kernels> {
     pub buffers: Vec<(ParamId, Tensor<D>)>,
 }
 
+/// Activations over a batch, by where they come from.
+pub type Activations<D> = Vec<(Source, Tensor<D>)>;
+
+/// What a part of a forward pass gives.
+pub struct Part<D: Kernels> {
+    /// What the nodes after the part need: the activations of [`Graph::live_at`], in that order.
+    pub live: Activations<D>,
+    /// New values of buffers (running statistics), to be stored once the step is accepted.
+    pub buffers: Vec<(ParamId, Tensor<D>)>,
+}
+
 impl<D: Kernels> Net<D> {
     /// Runs a batch of images (N, H, W, C) through all nodes.
     ///
     /// An activation is dropped as soon as its last consumer has run, unless the tape holds it.
     pub fn forward(&self, images: &Tensor<D>, run: Forward<'_, D>) -> Result<Output<D>, (NodeId, LayerError)> {
-        let _ = (images, run);
-        todo!()
+        let end = self.graph.nodes.len();
+        let part = self.forward_range(0..end, vec![(Source::Image, images.clone())], run)?;
+        let logits = part.live.into_iter().next().map(|(_, logits)| logits);
+        let logits = logits.ok_or_else(|| (end, LayerError::Shape("the net has no output".into())))?;
+        Ok(Output { logits, buffers: part.buffers })
+    }
+
+    /// Runs a part of the net, from the activations that [`Graph::live_at`] names for its begin, to
+    /// those that it names for its end.
+    ///
+    /// So a pass may be cut at a boundary: `forward_range(0..b, images)`, then
+    /// `forward_range(b..end, part.live)` is `forward(images)`, to the last bit.
+    pub fn forward_range(
+        &self,
+        nodes: Range<NodeId>,
+        given: Activations<D>,
+        run: Forward<'_, D>,
+    ) -> Result<Part<D>, (NodeId, LayerError)> {
+        let Forward { tape, training, norms, key, samples } = run;
+        let mut walk = Walk::new(self, nodes, given);
+        let (norm, updates) = (NormMode::Inference, Vec::new());
+        let mut pass = Pass { tape, training, norm, key, samples, activation: None, node: 0, updates };
+        for node in walk.nodes.clone() {
+            pass.norm = norms.get(node).copied().unwrap_or(NormMode::Inference);
+            walk.step(node, &mut pass).map_err(|error| (node, error))?;
+        }
+        walk.finish()
+    }
+}
+
+/// A forward pass on its way.
+struct Walk<'a, D: Kernels> {
+    net: &'a Net<D>,
+    nodes: Range<NodeId>,
+    image: Option<Tensor<D>>,
+    outputs: Vec<Option<Tensor<D>>>,
+    buffers: Vec<(ParamId, Tensor<D>)>,
+}
+
+impl<'a, D: Kernels> Walk<'a, D> {
+    fn new(net: &'a Net<D>, nodes: Range<NodeId>, given: Activations<D>) -> Self {
+        let count = net.graph.nodes.len();
+        let nodes = nodes.start.min(count)..nodes.end.min(count);
+        let mut walk = Walk { net, nodes, image: None, outputs: vec![None; count], buffers: Vec::new() };
+        for (source, tensor) in given {
+            *walk.place(source) = Some(tensor);
+        }
+        walk
+    }
+
+    fn place(&mut self, source: Source) -> &mut Option<Tensor<D>> {
+        match source {
+            Source::Image => &mut self.image,
+            Source::Node(node) => &mut self.outputs[node],
+        }
+    }
+
+    fn at(&mut self, source: Source) -> Result<Tensor<D>, LayerError> {
+        let name = self.net.graph.name_of(source);
+        self.place(source).clone().ok_or_else(|| LayerError::Shape(format!("it lacks the output of `{name}`")))
+    }
+
+    /// The activation that runs within `node`, where both are in the part that runs.
+    fn fused(&self, node: NodeId) -> Option<Activation> {
+        let (activation_node, activation) = self.net.graph.schedule.fused(node)?;
+        self.nodes.contains(&activation_node).then_some(activation)
+    }
+
+    fn step(&mut self, id: NodeId, pass: &mut Pass<D>) -> Result<(), LayerError> {
+        let node = &self.net.graph.nodes[id];
+        let inputs = node.inputs.iter().map(|&input| self.at(input)).collect::<Result<Vec<_>, _>>()?;
+        for &input in &node.inputs {
+            self.release(input, id);
+        }
+        let absorbed = self.net.graph.schedule.absorbed(id).is_some_and(|within| self.nodes.contains(&within));
+        let output = if absorbed {
+            inputs.into_iter().next()
+        } else {
+            pass.node = id as u64;
+            pass.activation = self.fused(id);
+            let params = self.net.params.tensors().get(node.params.clone());
+            let params = params.ok_or_else(|| LayerError::Shape("its parameters have no values".into()))?;
+            Some(node.layer.forward(&inputs, params, pass)?)
+        };
+        self.outputs[id] = output;
+        self.buffers.extend(pass.updates.drain(..).map(|(place, tensor)| (node.params.start + place, tensor)));
+        Ok(())
+    }
+
+    /// Drops the activation at `source` if `node` is its last consumer.
+    fn release(&mut self, source: Source, node: NodeId) {
+        if self.net.graph.schedule.until(source) == Some(node) {
+            *self.place(source) = None;
+        }
+    }
+
+    fn finish(mut self) -> Result<Part<D>, (NodeId, LayerError)> {
+        let end = self.nodes.end;
+        let live = self.net.graph.live_at(end).into_iter().map(|source| Ok((source, self.at(source)?)));
+        let live = live.collect::<Result<_, LayerError>>().map_err(|error| (end, error))?;
+        Ok(Part { live, buffers: self.buffers })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::{Cpu, KernelSet};
+    use crate::layers::{AnyLayer, Flatten, Shape};
+    use crate::net::{Builder, sequential};
+    use crate::random::Purpose;
+
+    #[test]
+    fn an_activation_is_dropped_after_its_last_consumer() {
+        let list: Vec<AnyLayer> = vec![Flatten {}.into(); 4];
+        let mut builder = Builder::new(Shape::Features(2));
+        sequential::layers(&mut builder, &list, Source::Image).unwrap();
+        let net = Net { graph: builder.finish(), params: Params::new(Vec::new()) };
+        let images = Tensor::from_vec(&Cpu::default(), vec![1.0, 2.0], &[1, 2]).unwrap();
+        let mut walk = Walk::new(&net, 0..4, vec![(Source::Image, images)]);
+        let mut tape = Tape::off(KernelSet::Fast);
+        let mut pass = Pass {
+            tape: &mut tape,
+            training: false,
+            norm: NormMode::Inference,
+            key: Key::new(0, Purpose::Layer),
+            samples: &[0],
+            activation: None,
+            node: 0,
+            updates: Vec::new(),
+        };
+        for node in 0..4 {
+            walk.step(node, &mut pass).unwrap();
+            let held = walk.outputs.iter().flatten().count() + walk.image.iter().count();
+            assert_eq!((held, walk.outputs[node].is_some()), (1, true), "after node {node}");
+        }
     }
 }

@@ -1,6 +1,8 @@
 //! The graph of a net: what is known of it before it has values.
 
-use crate::layers::{AnyLayer, ParamDef, Shape};
+use super::schedule::Schedule;
+use crate::layers::{AnyLayer, Layer, ParamDef, Shape};
+use std::collections::BTreeSet;
 use std::ops::Range;
 
 /// The place of a node in [`Graph::nodes`].
@@ -21,10 +23,11 @@ pub struct Graph {
     pub stages: Vec<Stage>,
     /// All parameters and buffers.
     pub params: Vec<Param>,
+    pub(super) schedule: Schedule,
 }
 
 /// Where a node's input comes from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Source {
     /// The image.
     Image,
@@ -80,5 +83,95 @@ impl Graph {
     /// The stage of a parameter, as its place in [`Graph::stages`].
     pub fn stage_of(&self, param: ParamId) -> usize {
         self.nodes[self.params[param].node].stage
+    }
+
+    /// By node: the nodes that take its output, in order.
+    pub fn consumers(&self) -> Vec<Vec<NodeId>> {
+        let mut consumers = vec![Vec::new(); self.nodes.len()];
+        for (consumer, node) in self.nodes.iter().enumerate() {
+            for input in &node.inputs {
+                if let Source::Node(producer) = *input {
+                    consumers[producer].push(consumer);
+                }
+            }
+        }
+        consumers
+    }
+
+    /// The activations that the nodes from `boundary` on take from before it, in order; at the end
+    /// of the net, the output.
+    pub fn live_at(&self, boundary: NodeId) -> Vec<Source> {
+        let before = |source: &Source| match *source {
+            Source::Image => true,
+            Source::Node(node) => node < boundary,
+        };
+        let mut live: Vec<Source> =
+            self.nodes.iter().skip(boundary).flat_map(|node| node.inputs.iter().copied()).filter(before).collect();
+        if boundary >= self.nodes.len() {
+            live.push(self.nodes.len().checked_sub(1).map_or(Source::Image, Source::Node));
+        }
+        live.sort_unstable();
+        live.dedup();
+        live
+    }
+
+    /// An estimate of the values that stay in memory until backward, for one sample, when the nodes
+    /// from `boundary` on are recorded. An activation that several nodes keep counts once; so do a
+    /// layer's output and that of the activation that runs within it.
+    pub fn kept_for_backward(&self, boundary: NodeId) -> usize {
+        let mut kept = BTreeSet::new();
+        let mut extra = 0;
+        for (id, node) in self.nodes.iter().enumerate().skip(boundary) {
+            let inputs: Vec<Shape> = node.inputs.iter().map(|&input| self.shape_of(input)).collect();
+            let of_node = node.layer.kept_for_backward(&inputs, node.output);
+            if of_node.inputs {
+                kept.extend(node.inputs.iter().map(|&input| self.schedule.storage(input)));
+            }
+            if of_node.output {
+                kept.insert(self.schedule.storage(Source::Node(id)));
+            }
+            extra += of_node.extra;
+        }
+        extra + kept.into_iter().map(|source| self.shape_of(source).count()).sum::<usize>()
+    }
+
+    /// The name of what is at `source`: a node's, or `image`.
+    pub fn name_of(&self, source: Source) -> &str {
+        match source {
+            Source::Image => "image",
+            Source::Node(node) => self.nodes.get(node).map_or("?", |node| &node.name),
+        }
+    }
+
+    /// The shape of one sample at `source`.
+    pub fn shape_of(&self, source: Source) -> Shape {
+        match source {
+            Source::Image => self.input,
+            Source::Node(node) => self.nodes[node].output,
+        }
+    }
+
+    /// The parameters and buffers of a stage.
+    pub fn params_of(&self, stage: usize) -> Range<ParamId> {
+        let nodes = &self.nodes[self.stages[stage].nodes.clone()];
+        match (nodes.first(), nodes.last()) {
+            (Some(first), Some(last)) => first.params.start..last.params.end,
+            _ => 0..0,
+        }
+    }
+
+    /// How many values the parameters of a stage have, buffers not counted.
+    pub fn param_count(&self, stage: usize) -> usize {
+        self.params[self.params_of(stage)]
+            .iter()
+            .filter(|param| !param.def.role.is_buffer())
+            .map(|param| param.def.count())
+            .sum()
+    }
+
+    /// Multiply-adds of a stage for one sample.
+    pub fn multiply_adds(&self, stage: usize) -> u64 {
+        let nodes = &self.nodes[self.stages[stage].nodes.clone()];
+        nodes.iter().fold(0, |sum, node| sum.saturating_add(node.multiply_adds))
     }
 }

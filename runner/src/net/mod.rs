@@ -4,8 +4,14 @@ pub mod builder;
 pub mod forward;
 pub mod graph;
 pub mod params;
+mod schedule;
+pub mod sequential;
 
 pub use builder::{BuildError, Builder};
-pub use forward::{Forward, Net};
-pub use graph::{Graph, Node, NodeId, Param, ParamId, Stage};
+pub use forward::{Activations, Forward, Net, Output, Part};
+pub use graph::{Graph, Node, NodeId, Param, ParamId, Source, Stage};
 pub use params::Params;
+pub use sequential::SequentialError;
+
+#[cfg(test)]
+mod tests;

@@ -1,12 +1,31 @@
 //! The plan: what will be done. All names are resolved; nothing later looks at YAML again.
 
+mod assemble;
+pub mod expand;
+#[cfg(test)]
+mod fixture;
+pub mod groups;
+#[cfg(test)]
+mod laws;
+pub mod memory;
+pub mod normalize;
+pub mod norms;
+pub mod pattern;
 pub mod phase;
+#[cfg(test)]
+mod tests;
+mod warnings;
+mod weights;
 
+pub use memory::Memory;
+pub use normalize::Normalization;
 pub use phase::{Group, PhasePlan};
 
-use crate::data::DataFacts;
+use crate::data::{DataFacts, open};
 use crate::net::Graph;
-use crate::spec::{Pipeline, Problems};
+use crate::spec::{self, Pipeline, Problem, Problems};
+use crate::weights::LoadReport;
+use std::path::Path;
 
 /// What will be done.
 #[derive(Debug, Clone)]
@@ -21,21 +40,70 @@ pub struct Plan {
     pub phases: Vec<PhasePlan>,
     /// Per channel: `(value / 255 - mean) / std`.
     pub normalize: Normalization,
-}
-
-/// How byte values become the net's inputs: `(value / 255 - mean) / std`, per channel.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Normalization {
-    /// Mean of each channel, in [0, 1].
-    pub mean: Vec<f32>,
-    /// Standard deviation of each channel, in [0, 1].
-    pub std: Vec<f32>,
+    /// The weight file held against the net; `None` where the spec names none.
+    pub weights: Option<LoadReport>,
+    /// What a person should know before running it.
+    pub warnings: Vec<String>,
 }
 
 impl Plan {
-    /// Resolves a spec; `dir` is the folder of the spec, to which its paths are relative.
-    pub fn new(spec: &Pipeline, dir: &std::path::Path) -> Result<Plan, Problems> {
-        let _ = (spec, dir);
-        todo!()
+    /// Resolves a spec; `dir` is the folder of the spec, to which its paths are relative. Reads no
+    /// image, and of a weight file only the table of contents.
+    ///
+    /// # Errors
+    /// All that is wrong with the spec, each at its place.
+    pub fn new(spec: &Pipeline, dir: &Path) -> Result<Plan, Problems> {
+        Plan::resolve(spec, dir, open::facts(&spec.data, dir))
     }
+
+    /// As [`Plan::new`], for data that is open already.
+    ///
+    /// # Errors
+    /// All that is wrong with the spec, each at its place.
+    pub fn over(spec: &Pipeline, dir: &Path, data: DataFacts) -> Result<Plan, Problems> {
+        Plan::resolve(spec, dir, Ok(data))
+    }
+
+    fn resolve(spec: &Pipeline, dir: &Path, data: Result<DataFacts, Problems>) -> Result<Plan, Problems> {
+        let mut problems = spec::check(spec);
+        let settled = problems.0.len();
+        let data = data.map_err(|more| problems.0.extend(more.0)).ok();
+        let classes = data.as_ref().map(|data| data.classes.len());
+        let graph = assemble::assemble(spec, classes, &mut problems);
+        let parts = graph.map(|graph| {
+            let weights = weights::hold(spec, &graph, dir, &mut problems);
+            let drafts = expand::expand(&spec.schedule);
+            let resolve = |draft| PhasePlan::resolve(draft, &graph, &mut problems);
+            let phases: Vec<PhasePlan> = drafts.iter().map(resolve).collect();
+            (graph, weights, phases)
+        });
+        match (data, parts) {
+            (Some(data), Some((graph, weights, phases))) if problems.0.is_empty() => {
+                let arch = spec.backbone.as_ref().map(|backbone| backbone.arch);
+                Ok(Plan {
+                    normalize: Normalization::resolve(&spec.data.image, arch),
+                    warnings: warnings::all(&graph, &phases, weights.as_ref(), &data),
+                    spec: spec.clone(),
+                    data,
+                    graph,
+                    phases,
+                    weights,
+                })
+            }
+            _ => Err(once(problems, settled)),
+        }
+    }
+}
+
+/// The problems without what they say twice: the phases of a shorthand have the same ones, and where
+/// one of the first `settled` is, those that follow from it are.
+fn once(problems: Problems, settled: usize) -> Problems {
+    let mut kept: Vec<Problem> = Vec::with_capacity(problems.0.len());
+    for (place, problem) in problems.0.into_iter().enumerate() {
+        let follows = place >= settled && kept.iter().take(settled).any(|first| first.path == problem.path);
+        if !follows && !kept.contains(&problem) {
+            kept.push(problem);
+        }
+    }
+    Problems(kept)
 }

@@ -1,10 +1,13 @@
 //! A phase of the plan, and which parameters train in it.
 
-use crate::layers::NormMode;
-use crate::net::{NodeId, ParamId};
+use super::expand::Draft;
+use super::{groups, norms};
+use crate::layers::{NormMode, Role};
+use crate::net::{Graph, NodeId, ParamId};
+use crate::spec::{NormSetting, Problem, Problems};
 
 /// A phase, resolved. What trains in it is a function of this alone.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct PhasePlan {
     /// The phase's name.
     pub name: String,
@@ -14,7 +17,13 @@ pub struct PhasePlan {
     pub groups: Vec<Group>,
     /// What batch norm does, by node.
     pub norms: Vec<NormMode>,
-    /// The first node that is not part of the frozen prefix: the boundary.
+    /// The first node with a parameter that trains: the boundary. The nodes before it are the
+    /// frozen prefix; no gradient is needed of them, so they run without a tape.
+    ///
+    /// The prefix's output depends on its input alone, and so may be cached, only if all its batch
+    /// norms are in [`NormMode::Inference`]: in [`NormMode::Batch`] it depends on the whole batch,
+    /// and skipping it would leave running statistics behind. Layers that draw random numbers rule
+    /// a cache out as well. [`PhasePlan::prefix_is_constant`] says so.
     pub boundary: NodeId,
     /// Which tensors may not change: all but those that train and the statistics that follow the
     /// batch. By parameter.
@@ -22,7 +31,7 @@ pub struct PhasePlan {
 }
 
 /// Parameters that train together.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Group {
     /// The pattern that made it: `head`, `blocks.13-15`.
     pub name: String,
@@ -35,6 +44,30 @@ pub struct Group {
 }
 
 impl PhasePlan {
+    /// Resolves a phase's names in a graph. What is wrong goes to `problems`; the phase is then of
+    /// no use but to look for further problems.
+    pub fn resolve(draft: &Draft, graph: &Graph, problems: &mut Problems) -> PhasePlan {
+        let owners = groups::owners(draft, graph, problems);
+        let settings = norms::settings(draft, graph, &owners, problems);
+        let groups = groups_of(draft, graph, &owners, &settings, problems);
+        let norms: Vec<NormMode> = settings.into_iter().map(mode).collect();
+
+        let mut phase = PhasePlan {
+            name: draft.phase.name.clone(),
+            epochs: draft.phase.epochs,
+            groups,
+            norms,
+            boundary: graph.nodes.len(),
+            frozen: Vec::new(),
+        };
+        let trainable = phase.trainable(graph.params.len());
+        let trains = |param: ParamId| trainable.get(param).copied().unwrap_or_default();
+        let first = graph.nodes.iter().position(|node| node.params.clone().any(trains));
+        phase.boundary = first.unwrap_or(graph.nodes.len());
+        phase.frozen = (0..graph.params.len()).map(|param| !trains(param) && !phase.moves(graph, param)).collect();
+        phase
+    }
+
     /// Whether each of `count` parameters trains in this phase.
     pub fn trainable(&self, count: usize) -> Vec<bool> {
         let mut trainable = vec![false; count];
@@ -45,4 +78,66 @@ impl PhasePlan {
         }
         trainable
     }
+
+    /// Whether the parameter is a statistic that follows the batch in this phase.
+    pub fn moves(&self, graph: &Graph, param: ParamId) -> bool {
+        let param = &graph.params[param];
+        param.def.role.is_buffer() && self.norms[param.node] == NormMode::Batch
+    }
+
+    /// How many values train: what the optimizer visits.
+    pub fn trainable_values(&self, graph: &Graph) -> usize {
+        self.groups.iter().flat_map(|group| &group.params).map(|&param| graph.params[param].def.count()).sum()
+    }
+
+    /// Whether the frozen prefix gives the same output for the same input at every step.
+    pub fn prefix_is_constant(&self, graph: &Graph) -> bool {
+        use crate::layers::Layer as _;
+        let prefix = graph.nodes.iter().zip(&self.norms).take(self.boundary);
+        prefix.into_iter().all(|(node, norm)| *norm == NormMode::Inference && !node.layer.is_random())
+    }
+}
+
+fn mode(setting: Option<NormSetting>) -> NormMode {
+    match setting {
+        Some(NormSetting::Statistics | NormSetting::Train) => NormMode::Batch,
+        Some(NormSetting::Frozen) | None => NormMode::Inference,
+    }
+}
+
+/// The groups with what of them trains: no buffers, and scale and shift of a batch norm only where
+/// it is set to train.
+fn groups_of(
+    draft: &Draft,
+    graph: &Graph,
+    owners: &[Option<usize>],
+    settings: &[Option<NormSetting>],
+    problems: &mut Problems,
+) -> Vec<Group> {
+    let rates = groups::learning_rates(draft, problems);
+    let decays = match &draft.phase.weight_decay {
+        Some(decay) => groups::by_group(decay, "weight_decay", draft, problems),
+        None => vec![None; rates.len()],
+    };
+    let trains = |param: ParamId| {
+        let param = &graph.params[param];
+        match param.def.role {
+            role if role.is_buffer() => false,
+            Role::Scale | Role::Shift => settings[param.node].is_none_or(|setting| setting == NormSetting::Train),
+            _ => true,
+        }
+    };
+    let settings = draft.phase.train.iter().zip(rates).zip(decays).enumerate();
+    let mut groups = Vec::new();
+    for (entry, ((name, lr), weight_decay)) in settings {
+        let owned: Vec<ParamId> = (0..owners.len()).filter(|&param| owners[param] == Some(entry)).collect();
+        let params: Vec<ParamId> = owned.iter().copied().filter(|&param| trains(param)).collect();
+        let only_norms = owned.iter().any(|&param| matches!(graph.params[param].def.role, Role::Scale | Role::Shift));
+        if params.is_empty() && only_norms {
+            let message = format!("nothing of `{name}` trains: it is batch norm, which does not train in this phase");
+            problems.push(Problem::new(draft.at.train(entry), message).help("see `batch_norm` of the phase"));
+        }
+        groups.push(Group { name: name.clone(), params, lr, weight_decay });
+    }
+    groups
 }

@@ -1,1 +1,9 @@
 //! What a person reads: the terminal, the events.
+
+pub mod console;
+pub mod number;
+pub mod plan;
+pub mod scores;
+
+pub use console::Console;
+pub use plan::PlanReport;

@@ -1,19 +1,49 @@
 //! The spec: what the user wrote, typed, strict, and traceable to its line and column.
+//!
+//! Bytes become [`text`], text becomes a tree whose nodes know their places ([`parse`], [`node`]),
+//! overrides are put into the tree ([`overrides`]), and serde makes a [`Pipeline`] of it
+//! ([`typed`]). What is wrong is a list of [`Problem`]s with paths; the [`SourceMap`] turns paths
+//! into places, and [`SpecError`] shows them.
 
 pub mod backbone;
+pub mod check;
 pub mod data;
+pub mod diagnostic;
+pub mod diff;
+pub mod expected;
+pub mod load;
+pub mod located;
 pub mod named;
+pub mod node;
+pub mod overrides;
+pub mod parse;
 pub mod path;
 pub mod per_group;
 pub mod pipeline;
 pub mod problem;
+pub mod resolved;
 pub mod schedule;
+pub mod schema;
+pub mod serde_message;
 pub mod size;
+pub mod source_map;
+pub mod syntax;
+pub mod text;
+pub mod typed;
 
 pub use backbone::{Allow, Backbone};
-pub use data::{Data, Fit, Image, Normalize, Source, Split};
+pub use check::check;
+pub use data::{Channels, Data, Fit, Image, Normalize, Source, Split};
+pub use diagnostic::SpecError;
+pub use diff::{Change, diff};
+pub use load::{Loaded, load, load_text};
+pub use overrides::Override;
 pub use path::Path;
 pub use per_group::PerGroup;
 pub use pipeline::Pipeline;
 pub use problem::{Problem, Problems};
+pub use resolved::to_yaml;
 pub use schedule::{GradualUnfreeze, NormSetting, Phase, Schedule};
+pub use schema::schema;
+pub use size::Size;
+pub use source_map::SourceMap;

@@ -3,6 +3,7 @@
 //! serde's externally tagged enums take the first form only; a catalogue whose entries often need
 //! no argument should take both.
 
+use super::serde_message::HELP;
 use serde::de::value::{MapDeserializer, StrDeserializer};
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, Visitor};
 use std::fmt;
@@ -38,28 +39,84 @@ impl<'de, T: Named> Visitor<'de> for Entry<T> {
     fn visit_str<E: Error>(self, name: &str) -> Result<T, E> {
         known::<T, E>(name)?;
         let nothing = std::iter::empty::<(StrDeserializer<'de, E>, StrDeserializer<'de, E>)>();
-        T::read(name, MapDeserializer::new(nothing))
-            .map_err(|_: E| E::custom(format!("`{name}` needs arguments: `{name}: ...`")))
+        T::read(name, MapDeserializer::new(nothing)).map_err(|error: E| {
+            let error = error.to_string();
+            match error.strip_prefix("missing field `").and_then(|rest| rest.strip_suffix('`')) {
+                Some(field) => E::custom(format!("`{name}` needs `{field}`: `{name}: {{ {field}: ... }}`")),
+                None => E::custom(format!("`{name}` needs a value: `{name}: ...`")),
+            }
+        })
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<T, A::Error> {
-        let Some(name) = map.next_key::<String>()? else {
-            return Err(A::Error::custom(format!("expected the name of a {}", T::WHAT)));
+        let Some(name) = map.next_key_seed(Name::<T>(PhantomData))? else {
+            return Err(A::Error::custom(format!("the name of the {} is missing", T::WHAT)));
         };
-        known::<T, A::Error>(&name)?;
         let entry = map.next_value_seed(Arguments { name: &name, entry: PhantomData })?;
-        match map.next_key::<String>()? {
+        match map.next_key_seed(Nothing::<T>(PhantomData))? {
             None => Ok(entry),
-            Some(second) => Err(A::Error::custom(format!(
-                "one {what} an item: `{second}` belongs into an item of its own, or one level deeper",
-                what = T::WHAT
-            ))),
+            Some(never) => match never {},
         }
     }
 }
 
 fn known<T: Named, E: Error>(name: &str) -> Result<(), E> {
-    if T::NAMES.contains(&name) { Ok(()) } else { Err(E::unknown_variant(name, T::NAMES)) }
+    if T::NAMES.contains(&name) {
+        return Ok(());
+    }
+    let names: Vec<String> = T::NAMES.iter().map(|name| format!("`{name}`")).collect();
+    Err(E::custom(format!("unknown {} `{name}`, expected one of {}", T::WHAT, names.join(", "))))
+}
+
+/// Reads the name of an entry. Its errors are those of the key, and so point at it.
+struct Name<T>(PhantomData<T>);
+
+impl<'de, T: Named> DeserializeSeed<'de> for Name<T> {
+    type Value = String;
+
+    fn deserialize<D: Deserializer<'de>>(self, name: D) -> Result<String, D::Error> {
+        name.deserialize_str(self)
+    }
+}
+
+impl<T: Named> Visitor<'_> for Name<T> {
+    type Value = String;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the name of the {}", T::WHAT)
+    }
+
+    fn visit_str<E: Error>(self, name: &str) -> Result<String, E> {
+        known::<T, E>(name)?;
+        Ok(name.to_owned())
+    }
+}
+
+/// Takes no second name, and says so at it.
+struct Nothing<T>(PhantomData<T>);
+
+impl<'de, T: Named> DeserializeSeed<'de> for Nothing<T> {
+    type Value = std::convert::Infallible;
+
+    fn deserialize<D: Deserializer<'de>>(self, name: D) -> Result<Self::Value, D::Error> {
+        name.deserialize_str(self)
+    }
+}
+
+impl<T: Named> Visitor<'_> for Nothing<T> {
+    type Value = std::convert::Infallible;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "one {} per entry", T::WHAT)
+    }
+
+    fn visit_str<E: Error>(self, second: &str) -> Result<Self::Value, E> {
+        Err(E::custom(format!(
+            "one {what} per entry, and `{second}` is a second one{HELP}give it an entry of its own, or indent it if it belongs to \
+             what stands above",
+            what = T::WHAT
+        )))
+    }
 }
 
 struct Arguments<'a, T> {

@@ -39,13 +39,8 @@ impl Problem {
     #[must_use]
     pub fn suggest<'a>(self, written: &str, names: impl IntoIterator<Item = &'a str>) -> Self {
         let names: Vec<&str> = names.into_iter().collect();
-        let nearest = names
-            .iter()
-            .map(|name| (strsim::damerau_levenshtein(written, name), *name))
-            .filter(|(distance, name)| *distance <= written.len().max(name.len()) / 3 + 1)
-            .min();
-        match nearest {
-            Some((_, name)) => self.help(format!("did you mean `{name}`?")),
+        match nearest(written, names.iter().copied()) {
+            Some(name) => self.help(format!("did you mean `{name}`?")),
             None if names.is_empty() => self,
             None => self.help(format!(
                 "expected one of {}",
@@ -53,6 +48,30 @@ impl Problem {
             )),
         }
     }
+}
+
+/// What others call things, and what they are called here.
+const SYNONYMS: [(&str, &str); 5] = [
+    ("batch_size", "batch"),
+    ("learning_rate", "lr"),
+    ("model", "backbone"),
+    ("num_workers", "workers"),
+    ("transforms", "augmentation"),
+];
+
+/// The one of `names` that was probably meant by `written`, if any is near enough.
+pub fn nearest<'a>(written: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let names: Vec<&str> = names.into_iter().collect();
+    let synonym = SYNONYMS.iter().find(|(theirs, _)| *theirs == written).map(|(_, ours)| *ours);
+    if let Some(name) = names.iter().find(|name| Some(**name) == synonym) {
+        return Some(name);
+    }
+    names
+        .into_iter()
+        .map(|name| (strsim::damerau_levenshtein(written, name), name))
+        .filter(|(distance, name)| *distance <= written.chars().count().max(name.chars().count()) / 3)
+        .min()
+        .map(|(_, name)| name)
 }
 
 /// All that is wrong with a spec; never empty when it is an error.

@@ -1,1 +1,20 @@
 //! Training: the loop, the phase clock, checkpoints, stop rules.
+
+pub mod checkpoint;
+pub mod error;
+pub mod evaluate;
+pub mod events;
+pub mod files;
+pub mod frozen;
+pub mod gradients;
+pub mod observer;
+pub mod optimizer;
+pub mod run;
+pub mod run_dir;
+pub mod step;
+pub mod stop;
+
+pub use error::TrainError;
+pub use events::{Event, EventLog};
+pub use run_dir::RunDir;
+pub use stop::StopFlag;

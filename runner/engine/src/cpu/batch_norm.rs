@@ -1,0 +1,302 @@
+//! Batch normalization with the activation that follows it, in one pass over the values.
+
+use super::super::{Activation, BatchStatistics, Cpu, EngineError, Result, Tape, Tensor};
+use super::buffer::{Backward, Flow, Slot};
+use super::curve::{Curve, with_curve};
+use super::split;
+use super::wide::wide;
+
+/// Splits of a sum over the batch.
+const SPLITS: usize = 32;
+/// Rows whose sum is kept in `f32` before it is added to one in `f64`.
+const ROWS: usize = 64;
+
+/// `(x - mean) * factor + shift`, per channel.
+struct Affine {
+    mean: Vec<f32>,
+    /// `1 / sqrt(variance + eps)`
+    inverse: Vec<f32>,
+    /// `scale * inverse`
+    factor: Vec<f32>,
+    shift: Vec<f32>,
+}
+
+/// Where the gradients of a batch normalization go, and which of its parts they need.
+struct Recorded {
+    activation: Option<Activation>,
+    affine: Affine,
+    /// Whether mean and variance are functions of the batch.
+    by_batch: bool,
+    x: Option<Tensor<Cpu>>,
+    of_y: Slot,
+    of_x: Option<Slot>,
+    of_scale: Option<Slot>,
+    of_shift: Option<Slot>,
+}
+
+/// See [`super::super::Kernels::batch_norm_inference`].
+#[allow(clippy::too_many_arguments)]
+pub fn batch_norm_inference(
+    tape: &mut Tape<Cpu>,
+    x: &Tensor<Cpu>,
+    scale: &Tensor<Cpu>,
+    shift: &Tensor<Cpu>,
+    mean: &Tensor<Cpu>,
+    variance: &Tensor<Cpu>,
+    eps: f32,
+    activation: Option<Activation>,
+) -> Result<Tensor<Cpu>> {
+    check(x, &[scale, shift, mean, variance])?;
+    let variance = variance.values().iter().map(|&variance| f64::from(variance));
+    let affine = Affine::new(mean.values().to_vec(), variance, scale.values(), shift.values(), eps);
+    normalize(tape, x, scale, shift, affine, activation, false)
+}
+
+/// See [`super::super::Kernels::batch_norm_training`].
+pub fn batch_norm_training(
+    tape: &mut Tape<Cpu>,
+    x: &Tensor<Cpu>,
+    scale: &Tensor<Cpu>,
+    shift: &Tensor<Cpu>,
+    eps: f32,
+    activation: Option<Activation>,
+) -> Result<(Tensor<Cpu>, BatchStatistics<Cpu>)> {
+    check(x, &[scale, shift])?;
+    let channels = scale.len();
+    let moments = Moments::of(x.values(), channels);
+    let mean: Vec<f32> = moments.mean.iter().map(|&mean| mean as f32).collect();
+    let variance = moments.variance();
+    let statistics = BatchStatistics {
+        mean: Tensor::from_vec(x.device(), mean.clone(), &[channels])?,
+        variance: Tensor::from_vec(x.device(), variance.iter().map(|&v| v as f32).collect(), &[channels])?,
+        count: x.len() / channels.max(1),
+    };
+    let affine = Affine::new(mean, variance.into_iter(), scale.values(), shift.values(), eps);
+    Ok((normalize(tape, x, scale, shift, affine, activation, true)?, statistics))
+}
+
+fn check(x: &Tensor<Cpu>, parameters: &[&Tensor<Cpu>]) -> Result<()> {
+    let channels = x.dims().last().copied().unwrap_or(0);
+    if channels > 0 && parameters.iter().all(|parameter| parameter.len() == channels) {
+        return Ok(());
+    }
+    let shapes = std::iter::once(x).chain(parameters.iter().copied()).map(|t| t.dims().to_vec()).collect();
+    Err(EngineError::Shapes { operation: "batch_norm", shapes })
+}
+
+fn normalize(
+    tape: &mut Tape<Cpu>,
+    x: &Tensor<Cpu>,
+    scale: &Tensor<Cpu>,
+    shift: &Tensor<Cpu>,
+    affine: Affine,
+    activation: Option<Activation>,
+    by_batch: bool,
+) -> Result<Tensor<Cpu>> {
+    let y = Tensor::filled(x.device(), x.dims(), |y| {
+        with_curve!(activation, C => affine.apply::<C>(x.values(), y));
+    })?;
+    if !tape.records(&[x, scale, shift]) {
+        return Ok(y);
+    }
+    // A frozen normalization without activation is linear in x: nothing of x is kept.
+    let needs_x = activation.is_some() || by_batch || scale.wants_grad();
+    let recorded = Recorded {
+        activation,
+        affine,
+        by_batch,
+        x: needs_x.then(|| x.clone()),
+        of_y: Slot::of(&y),
+        of_x: Slot::wanted(x),
+        of_scale: Slot::wanted(scale),
+        of_shift: Slot::wanted(shift),
+    };
+    tape.push(move |flow| with_curve!(recorded.activation, C => recorded.backward::<C>(flow)));
+    Ok(y.wanting_grad(true))
+}
+
+impl Affine {
+    fn new(mean: Vec<f32>, variance: impl Iterator<Item = f64>, scale: &[f32], shift: &[f32], eps: f32) -> Self {
+        let inverse: Vec<f32> = variance.map(|variance| (1.0 / (variance + f64::from(eps)).sqrt()) as f32).collect();
+        let factor = scale.iter().zip(&inverse).map(|(scale, inverse)| scale * inverse).collect();
+        Affine { mean, inverse, factor, shift: shift.to_vec() }
+    }
+
+    fn channels(&self) -> usize {
+        self.mean.len()
+    }
+
+    fn apply<C: Curve>(&self, x: &[f32], y: &mut [f32]) {
+        let channels = self.channels();
+        let (mean, factor, shift) = (&self.mean[..channels], &self.factor[..channels], &self.shift[..channels]);
+        split::rows(y, channels, |first, y| {
+            let x = &x[first * channels..][..y.len()];
+            wide(|| {
+                for (y, x) in y.chunks_exact_mut(channels).zip(x.chunks_exact(channels)) {
+                    for c in 0..channels {
+                        y[c] = C::value((x[c] - mean[c]) * factor[c] + shift[c]);
+                    }
+                }
+            });
+        });
+    }
+}
+
+impl Recorded {
+    fn backward<C: Curve>(&self, flow: &mut Flow) -> Backward<()> {
+        let gy = self.of_y.take(flow)?;
+        let channels = self.affine.channels();
+        let x = self.x.as_ref().map_or(&gy[..], |x| x.values());
+        let needs_sums = self.of_scale.is_some() || self.of_shift.is_some() || (self.by_batch && self.of_x.is_some());
+        let sums = if needs_sums { self.sums::<C>(x, &gy) } else { vec![0.0; 2 * channels] };
+        let (of_g, of_gx) = sums.split_at(channels);
+        for (slot, sums) in [(&self.of_shift, of_g), (&self.of_scale, of_gx)] {
+            if let Some(slot) = slot {
+                slot.get(flow)?.iter_mut().zip(sums).for_each(|(sum, value)| *sum += *value as f32);
+            }
+        }
+        if let Some(slot) = &self.of_x {
+            let count = if self.by_batch { (gy.len() / channels) as f64 } else { f64::INFINITY };
+            let mean_of = |sums: &[f64]| sums.iter().map(|sum| (sum / count) as f32).collect::<Vec<_>>();
+            self.add_input_gradient::<C>(x, &gy, &mean_of(of_g), &mean_of(of_gx), slot.get(flow)?);
+        }
+        Ok(())
+    }
+
+    /// Per channel, the sums of `g` and of `g * (x - mean) * inverse`, where `g` is the gradient
+    /// before the activation.
+    fn sums<C: Curve>(&self, x: &[f32], gy: &[f32]) -> Vec<f64> {
+        let channels = self.affine.channels();
+        let Affine { mean, inverse, factor, shift } = &self.affine;
+        let (mean, inverse) = (&mean[..channels], &inverse[..channels]);
+        let (factor, shift) = (&factor[..channels], &shift[..channels]);
+        let parts = split::map(gy.len() / channels, SPLITS, ROWS, |rows| {
+            let mut total = vec![0.0_f64; 2 * channels];
+            let mut sums = vec![0.0_f32; 2 * channels];
+            for start in rows.clone().step_by(ROWS) {
+                let values = start * channels..(start + ROWS).min(rows.end) * channels;
+                let (x, gy) = (&x[values.clone()], &gy[values]);
+                let (of_g, of_gx) = sums.split_at_mut(channels);
+                wide(|| {
+                    for (x, gy) in x.chunks_exact(channels).zip(gy.chunks_exact(channels)) {
+                        for c in 0..channels {
+                            let centred = x[c] - mean[c];
+                            let g = gy[c] * C::slope(centred * factor[c] + shift[c]);
+                            of_g[c] += g;
+                            of_gx[c] += g * (centred * inverse[c]);
+                        }
+                    }
+                });
+                for (total, sum) in total.iter_mut().zip(&mut sums) {
+                    *total += f64::from(std::mem::take(sum));
+                }
+            }
+            total
+        });
+        split::total(parts)
+    }
+
+    /// `gx += factor * (g - mean of g - normalized x * mean of (g * normalized x))`; the means are
+    /// zero where the statistics are not the batch's.
+    fn add_input_gradient<C: Curve>(&self, x: &[f32], gy: &[f32], mean_g: &[f32], mean_gx: &[f32], gx: &mut [f32]) {
+        let channels = self.affine.channels();
+        let Affine { mean, inverse, factor, shift } = &self.affine;
+        let (mean, inverse) = (&mean[..channels], &inverse[..channels]);
+        let (factor, shift) = (&factor[..channels], &shift[..channels]);
+        let (mean_g, mean_gx) = (&mean_g[..channels], &mean_gx[..channels]);
+        let by_batch = self.by_batch;
+        split::rows(gx, channels, |first, gx| {
+            let values = first * channels..first * channels + gx.len();
+            let (x, gy) = (&x[values.clone()], &gy[values]);
+            let rows = gx.chunks_exact_mut(channels).zip(x.chunks_exact(channels)).zip(gy.chunks_exact(channels));
+            wide(|| {
+                for ((gx, x), gy) in rows {
+                    for c in 0..channels {
+                        let centred = x[c] - mean[c];
+                        let g = gy[c] * C::slope(centred * factor[c] + shift[c]);
+                        let of_batch = mean_g[c] + centred * inverse[c] * mean_gx[c];
+                        gx[c] += factor[c] * if by_batch { g - of_batch } else { g };
+                    }
+                }
+            });
+        });
+    }
+}
+
+/// Count, mean and sum of squared differences from the mean, per channel.
+struct Moments {
+    count: f64,
+    mean: Vec<f64>,
+    squares: Vec<f64>,
+}
+
+impl Moments {
+    /// The moments of (rows, channels). Means of a few rows at a time are taken first, then
+    /// differences from them, and the parts are joined in `f64` (Chan, Golub and `LeVeque` 1979), so
+    /// that a mean much larger than the deviation loses nothing.
+    fn of(x: &[f32], channels: usize) -> Self {
+        let parts = split::map(x.len() / channels, SPLITS, ROWS, |rows| {
+            let mut moments = Moments::none(channels);
+            let mut buffers = [vec![0.0; channels], vec![0.0; channels], vec![0.0; channels]];
+            for start in rows.clone().step_by(ROWS) {
+                let end = (start + ROWS).min(rows.end);
+                moments.join(&Moments::of_few(&x[start * channels..end * channels], channels, &mut buffers));
+            }
+            moments
+        });
+        parts.iter().fold(Moments::none(channels), |mut all, part| {
+            all.join(part);
+            all
+        })
+    }
+
+    fn none(channels: usize) -> Self {
+        Moments { count: 0.0, mean: vec![0.0; channels], squares: vec![0.0; channels] }
+    }
+
+    fn of_few(x: &[f32], channels: usize, [rough, first, second]: &mut [Vec<f32>; 3]) -> Self {
+        let count = (x.len() / channels) as f32;
+        let (rough, first, second) = (&mut rough[..channels], &mut first[..channels], &mut second[..channels]);
+        for buffer in [&mut *rough, &mut *first, &mut *second] {
+            buffer.fill(0.0);
+        }
+        wide(|| {
+            for x in x.chunks_exact(channels) {
+                for c in 0..channels {
+                    rough[c] += x[c];
+                }
+            }
+            for sum in rough.iter_mut() {
+                *sum /= count;
+            }
+            for x in x.chunks_exact(channels) {
+                for c in 0..channels {
+                    let difference = x[c] - rough[c];
+                    first[c] += difference;
+                    second[c] += difference * difference;
+                }
+            }
+        });
+        let count = f64::from(count);
+        let off = first.iter().map(|&first| f64::from(first) / count);
+        let mean = rough.iter().zip(off.clone()).map(|(&rough, off)| f64::from(rough) + off).collect();
+        let squares = second.iter().zip(off).map(|(&second, off)| f64::from(second) - count * off * off).collect();
+        Moments { count, mean, squares }
+    }
+
+    fn join(&mut self, other: &Moments) {
+        let count = self.count + other.count;
+        let share = other.count / count;
+        let own = self.mean.iter_mut().zip(&mut self.squares);
+        for ((mean, squares), (other_mean, other_squares)) in own.zip(other.mean.iter().zip(&other.squares)) {
+            let difference = other_mean - *mean;
+            *mean += difference * share;
+            *squares += other_squares + difference * difference * self.count * share;
+        }
+        self.count = count;
+    }
+
+    fn variance(&self) -> Vec<f64> {
+        self.squares.iter().map(|squares| (squares / self.count).max(0.0)).collect()
+    }
+}

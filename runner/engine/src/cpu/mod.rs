@@ -1,0 +1,170 @@
+//! The fast kernels of the CPU.
+//!
+//! Every operation runs forward at once and, where the tape records it, leaves one step that runs
+//! backward. That step moves the gradient of its output out of dfdx's store, so that its memory is
+//! reused at once, and adds to the gradients of those operands alone that want one.
+//!
+//! Work is split over rayon's global pool in ways that depend on the sizes alone (see `split`):
+//! the results are the same to the last bit on any number of threads and any width of vectors.
+
+// A loop is compiled for wide vectors only where it is inlined into `wide`.
+#![allow(clippy::inline_always)]
+
+mod activation;
+mod batch_norm;
+mod buffer;
+mod columns;
+mod concat;
+mod conv;
+mod cross_entropy;
+mod curve;
+mod depthwise;
+mod gemm;
+mod linear;
+mod max_pool;
+mod mean_pool;
+mod scale;
+mod split;
+mod update;
+mod wide;
+
+use super::{
+    Activation, AdamWStep, BatchStatistics, Broadcast, Cpu, Gradients, KernelSet, Kernels, Result, SgdStep, Tape,
+    Tensor, Window, assembled,
+};
+
+/// Runs the fast kernel of this name, or the assembled one if the tape asks for it.
+macro_rules! choose {
+    ($module:ident::$name:ident($tape:expr $(, $argument:expr)*)) => {
+        match $tape.kernels() {
+            KernelSet::Fast => $module::$name($tape $(, $argument)*),
+            KernelSet::Assembled => assembled::$name($tape $(, $argument)*),
+        }
+    };
+}
+
+impl Kernels for Cpu {
+    fn describe(&self) -> String {
+        format!("CPU, {} threads", rayon::current_num_threads())
+    }
+
+    fn conv2d(
+        tape: &mut Tape<Self>,
+        x: &Tensor<Self>,
+        weight: &Tensor<Self>,
+        window: &Window,
+        groups: usize,
+    ) -> Result<Tensor<Self>> {
+        choose!(conv::conv2d(tape, x, weight, window, groups))
+    }
+
+    fn matmul(tape: &mut Tape<Self>, x: &Tensor<Self>, weight: &Tensor<Self>) -> Result<Tensor<Self>> {
+        choose!(linear::matmul(tape, x, weight))
+    }
+
+    fn add_bias(tape: &mut Tape<Self>, x: &Tensor<Self>, bias: &Tensor<Self>) -> Result<Tensor<Self>> {
+        choose!(linear::add_bias(tape, x, bias))
+    }
+
+    fn batch_norm_inference(
+        tape: &mut Tape<Self>,
+        x: &Tensor<Self>,
+        scale: &Tensor<Self>,
+        shift: &Tensor<Self>,
+        mean: &Tensor<Self>,
+        variance: &Tensor<Self>,
+        eps: f32,
+        activation: Option<Activation>,
+    ) -> Result<Tensor<Self>> {
+        choose!(batch_norm::batch_norm_inference(tape, x, scale, shift, mean, variance, eps, activation))
+    }
+
+    fn batch_norm_training(
+        tape: &mut Tape<Self>,
+        x: &Tensor<Self>,
+        scale: &Tensor<Self>,
+        shift: &Tensor<Self>,
+        eps: f32,
+        activation: Option<Activation>,
+    ) -> Result<(Tensor<Self>, BatchStatistics<Self>)> {
+        choose!(batch_norm::batch_norm_training(tape, x, scale, shift, eps, activation))
+    }
+
+    fn activate(tape: &mut Tape<Self>, x: &Tensor<Self>, activation: Activation) -> Result<Tensor<Self>> {
+        choose!(activation::activate(tape, x, activation))
+    }
+
+    fn add(
+        tape: &mut Tape<Self>,
+        a: &Tensor<Self>,
+        b: &Tensor<Self>,
+        activation: Option<Activation>,
+    ) -> Result<Tensor<Self>> {
+        choose!(activation::add(tape, a, b, activation))
+    }
+
+    fn scale(
+        tape: &mut Tape<Self>,
+        x: &Tensor<Self>,
+        factor: &Tensor<Self>,
+        broadcast: Broadcast,
+    ) -> Result<Tensor<Self>> {
+        choose!(scale::scale(tape, x, factor, broadcast))
+    }
+
+    fn concat(tape: &mut Tape<Self>, parts: &[Tensor<Self>]) -> Result<Tensor<Self>> {
+        choose!(concat::concat(tape, parts))
+    }
+
+    fn max_pool(tape: &mut Tape<Self>, x: &Tensor<Self>, window: &Window) -> Result<Tensor<Self>> {
+        choose!(max_pool::max_pool(tape, x, window))
+    }
+
+    fn avg_pool(tape: &mut Tape<Self>, x: &Tensor<Self>, window: &Window, count_padding: bool) -> Result<Tensor<Self>> {
+        choose!(mean_pool::avg_pool(tape, x, window, count_padding))
+    }
+
+    fn adaptive_avg_pool(tape: &mut Tape<Self>, x: &Tensor<Self>, output: [usize; 2]) -> Result<Tensor<Self>> {
+        choose!(mean_pool::adaptive_avg_pool(tape, x, output))
+    }
+
+    fn cross_entropy(tape: &mut Tape<Self>, logits: &Tensor<Self>, targets: &Tensor<Self>) -> Result<Tensor<Self>> {
+        choose!(cross_entropy::cross_entropy(tape, logits, targets))
+    }
+
+    fn sgd_step(
+        step: &SgdStep,
+        param: &mut Tensor<Self>,
+        velocity: &mut Tensor<Self>,
+        gradients: &mut Gradients<Self>,
+    ) -> Result<()> {
+        update::sgd_step(step, param, velocity, gradients)
+    }
+
+    fn adamw_step(
+        step: &AdamWStep,
+        number: i32,
+        param: &mut Tensor<Self>,
+        first: &mut Tensor<Self>,
+        second: &mut Tensor<Self>,
+        gradients: &mut Gradients<Self>,
+    ) -> Result<()> {
+        update::adamw_step(step, number, param, first, second, gradients)
+    }
+
+    fn gradient_norm_squared(gradients: &mut Gradients<Self>, tensor: &Tensor<Self>) -> Result<f64> {
+        update::gradient_norm_squared(gradients, tensor)
+    }
+
+    fn scale_gradient(gradients: &mut Gradients<Self>, tensor: &Tensor<Self>, factor: f32) -> Result<()> {
+        update::scale_gradient(gradients, tensor, factor)
+    }
+
+    fn clip_gradient(gradients: &mut Gradients<Self>, tensor: &Tensor<Self>, limit: f32) -> Result<()> {
+        update::clip_gradient(gradients, tensor, limit)
+    }
+
+    fn all_finite(tensor: &Tensor<Self>) -> Result<bool> {
+        Ok(update::all_finite(tensor))
+    }
+}

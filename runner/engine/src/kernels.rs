@@ -1,0 +1,196 @@
+//! The operations that a device offers.
+
+use super::{AdamWStep, Gradients, Result, SgdStep, Tape, Tensor, Window, assembled};
+use dfdx::prelude::{Cache, Device, Synchronize};
+
+/// An elementwise non-linearity.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Activation {
+    /// `max(x, 0)`
+    Relu,
+    /// `min(max(x, 0), 6)`
+    Relu6,
+    /// `x * sigmoid(x)` (Elfwing et al. 2017)
+    Silu,
+    /// `1 / (1 + exp(-x))`
+    Sigmoid,
+    /// `x * relu6(x + 3) / 6` (Howard et al. 2019)
+    Hardswish,
+}
+
+/// How a factor is spread over an activation of shape (N, H, W, C) or (N, F).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Broadcast {
+    /// One factor a value.
+    Element,
+    /// One factor a sample: (N).
+    Sample,
+    /// One factor a sample and channel: (N, C).
+    SampleChannel,
+}
+
+/// What batch normalization found in a batch.
+#[derive(Debug, Clone)]
+pub struct BatchStatistics<D: Kernels> {
+    /// Mean of each channel, shape (C).
+    pub mean: Tensor<D>,
+    /// Biased variance of each channel, shape (C).
+    pub variance: Tensor<D>,
+    /// Values a channel: `N * H * W`.
+    pub count: usize,
+}
+
+/// The operations of a device. The default methods are assembled from dfdx's public operations
+/// and run on every device; a device overrides what it does better.
+///
+/// Shapes: images (N, H, W, C), features (N, F), convolution weights (KH, KW, `C_in` / groups,
+/// `C_out`), linear weights (in, out). No gradient is computed for an operand that wants none.
+pub trait Kernels: Device<f32> + Cache + Synchronize {
+    /// What it is, for a person.
+    fn describe(&self) -> String {
+        "NVIDIA GPU".to_owned()
+    }
+
+    /// Two-dimensional convolution (cross-correlation) without bias.
+    fn conv2d(
+        tape: &mut Tape<Self>,
+        x: &Tensor<Self>,
+        weight: &Tensor<Self>,
+        window: &Window,
+        groups: usize,
+    ) -> Result<Tensor<Self>> {
+        assembled::conv2d(tape, x, weight, window, groups)
+    }
+
+    /// `x · weight`, `x` (N, in), `weight` (in, out).
+    fn matmul(tape: &mut Tape<Self>, x: &Tensor<Self>, weight: &Tensor<Self>) -> Result<Tensor<Self>> {
+        assembled::matmul(tape, x, weight)
+    }
+
+    /// Adds `bias` (C) to the last dimension of `x`.
+    fn add_bias(tape: &mut Tape<Self>, x: &Tensor<Self>, bias: &Tensor<Self>) -> Result<Tensor<Self>> {
+        assembled::add_bias(tape, x, bias)
+    }
+
+    /// Batch normalization by given statistics, then `activation`: per channel
+    /// `(x - mean) / sqrt(variance + eps) * scale + shift` (Ioffe and Szegedy 2015).
+    #[allow(clippy::too_many_arguments)]
+    fn batch_norm_inference(
+        tape: &mut Tape<Self>,
+        x: &Tensor<Self>,
+        scale: &Tensor<Self>,
+        shift: &Tensor<Self>,
+        mean: &Tensor<Self>,
+        variance: &Tensor<Self>,
+        eps: f32,
+        activation: Option<Activation>,
+    ) -> Result<Tensor<Self>> {
+        assembled::batch_norm_inference(tape, x, scale, shift, mean, variance, eps, activation)
+    }
+
+    /// Batch normalization by the batch's own statistics, then `activation`.
+    fn batch_norm_training(
+        tape: &mut Tape<Self>,
+        x: &Tensor<Self>,
+        scale: &Tensor<Self>,
+        shift: &Tensor<Self>,
+        eps: f32,
+        activation: Option<Activation>,
+    ) -> Result<(Tensor<Self>, BatchStatistics<Self>)> {
+        assembled::batch_norm_training(tape, x, scale, shift, eps, activation)
+    }
+
+    /// An elementwise non-linearity.
+    fn activate(tape: &mut Tape<Self>, x: &Tensor<Self>, activation: Activation) -> Result<Tensor<Self>> {
+        assembled::activate(tape, x, activation)
+    }
+
+    /// `a + b`, then `activation`.
+    fn add(
+        tape: &mut Tape<Self>,
+        a: &Tensor<Self>,
+        b: &Tensor<Self>,
+        activation: Option<Activation>,
+    ) -> Result<Tensor<Self>> {
+        assembled::add(tape, a, b, activation)
+    }
+
+    /// `x * factor`, the factor spread as `broadcast` says. Both may want gradients.
+    fn scale(
+        tape: &mut Tape<Self>,
+        x: &Tensor<Self>,
+        factor: &Tensor<Self>,
+        broadcast: Broadcast,
+    ) -> Result<Tensor<Self>> {
+        assembled::scale(tape, x, factor, broadcast)
+    }
+
+    /// Joins tensors along the last dimension.
+    fn concat(tape: &mut Tape<Self>, parts: &[Tensor<Self>]) -> Result<Tensor<Self>> {
+        assembled::concat(tape, parts)
+    }
+
+    /// The largest value of each window; padding never wins.
+    fn max_pool(tape: &mut Tape<Self>, x: &Tensor<Self>, window: &Window) -> Result<Tensor<Self>> {
+        assembled::max_pool(tape, x, window)
+    }
+
+    /// The mean of each window; `count_padding` says whether padding counts as zeros.
+    fn avg_pool(tape: &mut Tape<Self>, x: &Tensor<Self>, window: &Window, count_padding: bool) -> Result<Tensor<Self>> {
+        assembled::avg_pool(tape, x, window, count_padding)
+    }
+
+    /// The means of a grid of `output` cells that covers the image, as torch's
+    /// `adaptive_avg_pool2d`: cell `i` of `n` covers rows `floor(i*h/n)..ceil((i+1)*h/n)`.
+    fn adaptive_avg_pool(tape: &mut Tape<Self>, x: &Tensor<Self>, output: [usize; 2]) -> Result<Tensor<Self>> {
+        assembled::adaptive_avg_pool(tape, x, output)
+    }
+
+    /// `-sum(targets * log_softmax(logits))`, a scalar. Both are (N, K); the targets carry label
+    /// smoothing, class weights, mixing and the division by the batch.
+    fn cross_entropy(tape: &mut Tape<Self>, logits: &Tensor<Self>, targets: &Tensor<Self>) -> Result<Tensor<Self>> {
+        assembled::cross_entropy(tape, logits, targets)
+    }
+
+    /// One step of SGD; see [`SgdStep::apply`].
+    fn sgd_step(
+        step: &SgdStep,
+        param: &mut Tensor<Self>,
+        velocity: &mut Tensor<Self>,
+        gradients: &mut Gradients<Self>,
+    ) -> Result<()> {
+        assembled::sgd_step(step, param, velocity, gradients)
+    }
+
+    /// One step of `AdamW`, the `number`th from 1; see [`AdamWStep::apply`].
+    fn adamw_step(
+        step: &AdamWStep,
+        number: i32,
+        param: &mut Tensor<Self>,
+        first: &mut Tensor<Self>,
+        second: &mut Tensor<Self>,
+        gradients: &mut Gradients<Self>,
+    ) -> Result<()> {
+        assembled::adamw_step(step, number, param, first, second, gradients)
+    }
+
+    /// The sum of the squares of a tensor's gradient.
+    fn gradient_norm_squared(gradients: &mut Gradients<Self>, tensor: &Tensor<Self>) -> Result<f64> {
+        assembled::gradient_norm_squared(gradients, tensor)
+    }
+
+    /// Multiplies a tensor's gradient by `factor`.
+    fn scale_gradient(gradients: &mut Gradients<Self>, tensor: &Tensor<Self>, factor: f32) -> Result<()> {
+        assembled::scale_gradient(gradients, tensor, factor)
+    }
+
+    /// Cuts each value of a tensor's gradient to `-limit..=limit`.
+    fn clip_gradient(gradients: &mut Gradients<Self>, tensor: &Tensor<Self>, limit: f32) -> Result<()> {
+        assembled::clip_gradient(gradients, tensor, limit)
+    }
+
+    /// Whether no value of a tensor is NaN or infinite.
+    fn all_finite(tensor: &Tensor<Self>) -> Result<bool> {
+        assembled::all_finite(tensor)
+    }
+}

@@ -1,0 +1,38 @@
+//! Tensors, the tape and the kernels. The only module that knows dfdx.
+//!
+//! Everything above works with [`Tensor`], [`Tape`] and the trait [`Kernels`], generic over the
+//! device. Activations are NHWC, convolution weights (KH, KW, `C_in` / groups, `C_out`), linear
+//! weights (in, out).
+
+// A test fails by a panic, and compares what must be equal to the last bit.
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::float_cmp))]
+
+pub mod assembled;
+mod cells;
+pub mod cpu;
+pub mod device;
+pub mod error;
+pub mod geometry;
+pub mod gradients;
+pub mod kernels;
+pub mod optimizer;
+mod slide;
+pub mod tape;
+pub mod tensor;
+#[cfg(test)]
+mod tests;
+
+pub use device::{Cpu, DeviceName, DeviceTask, empty_cache, with_device};
+pub use error::EngineError;
+pub use geometry::{Padding, Window};
+pub use gradients::Gradients;
+pub use kernels::{Activation, BatchStatistics, Broadcast, Kernels};
+pub use optimizer::{AdamWStep, SgdStep};
+pub use tape::{KernelSet, Tape};
+pub use tensor::Tensor;
+
+#[cfg(feature = "cuda")]
+pub use device::Cuda;
+
+/// What an engine operation gives.
+pub type Result<T> = std::result::Result<T, EngineError>;

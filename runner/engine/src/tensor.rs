@@ -1,0 +1,115 @@
+//! A dense array of `f32` on a device.
+
+use super::{EngineError, Kernels, Result};
+use dfdx::prelude::{HasShape, ReshapeTo};
+
+/// dfdx's tensor, always contiguous and one-dimensional: the shape lives in [`Tensor`].
+pub(crate) type Flat<D> = dfdx::prelude::Tensor<(usize,), f32, D>;
+
+/// A dense, contiguous array of `f32` on a device, first dimension outermost.
+///
+/// Cloning copies no values. The identity that gradients are kept under is kept by clones and by
+/// [`Tensor::reshape`].
+#[derive(Debug, Clone)]
+pub struct Tensor<D: Kernels> {
+    flat: Flat<D>,
+    dims: Vec<usize>,
+    wants_grad: bool,
+}
+
+impl<D: Kernels> Tensor<D> {
+    /// A tensor of these values; `values.len()` must be the product of `dims`.
+    #[allow(clippy::needless_pass_by_value)]
+    pub fn from_vec(device: &D, values: Vec<f32>, dims: &[usize]) -> Result<Self> {
+        let count = values.len();
+        if count != dims.iter().product::<usize>() {
+            return Err(EngineError::Shapes { operation: "from_vec", shapes: vec![vec![count], dims.to_vec()] });
+        }
+        // Into memory of dfdx's cache: memory that comes from outside would be added to the cache
+        // when the tensor is dropped, so that the cache would grow with every batch.
+        let mut tensor = Self::zeros(device, dims)?;
+        tensor.flat.copy_from(&values);
+        Ok(tensor)
+    }
+
+    /// A tensor of zeros.
+    pub fn zeros(device: &D, dims: &[usize]) -> Result<Self> {
+        let count: usize = dims.iter().product();
+        let flat =
+            dfdx::prelude::ZerosTensor::try_zeros_like(device, &(count,)).map_err(EngineError::device("zeros"))?;
+        Ok(Self::from_flat(flat, dims.to_vec()))
+    }
+
+    /// Wraps dfdx's tensor; no gradient is wanted for it.
+    pub(crate) fn from_flat(flat: Flat<D>, dims: Vec<usize>) -> Self {
+        debug_assert_eq!(flat.shape().0, dims.iter().product::<usize>());
+        Tensor { flat, dims, wants_grad: false }
+    }
+
+    /// The same values, and whether a gradient is wanted for them.
+    #[must_use]
+    pub fn wanting_grad(mut self, wants_grad: bool) -> Self {
+        self.wants_grad = wants_grad;
+        self
+    }
+
+    /// Whether backward computes a gradient for this tensor.
+    pub fn wants_grad(&self) -> bool {
+        self.wants_grad
+    }
+
+    /// The shape.
+    pub fn dims(&self) -> &[usize] {
+        &self.dims
+    }
+
+    /// The number of values.
+    pub fn len(&self) -> usize {
+        self.flat.shape().0
+    }
+
+    /// True when there is no value.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Where the values are.
+    pub fn device(&self) -> &D {
+        self.flat.device()
+    }
+
+    /// The same values under another shape of as many; copies nothing.
+    pub fn reshape(&self, dims: &[usize]) -> Result<Self> {
+        if dims.iter().product::<usize>() != self.len() {
+            return Err(EngineError::Shapes { operation: "reshape", shapes: vec![self.dims.clone(), dims.to_vec()] });
+        }
+        Ok(Tensor { flat: self.flat.clone(), dims: dims.to_vec(), wants_grad: self.wants_grad })
+    }
+
+    /// A copy of the values on the host.
+    pub fn to_vec(&self) -> Vec<f32> {
+        let mut values = vec![0.0; self.len()];
+        self.flat.copy_into(&mut values);
+        values
+    }
+
+    /// True when no value is NaN or infinite.
+    pub fn all_finite(&self) -> Result<bool> {
+        D::all_finite(self)
+    }
+
+    /// dfdx's tensor.
+    pub(crate) fn flat(&self) -> &Flat<D> {
+        &self.flat
+    }
+
+    /// dfdx's tensor, to be updated in place.
+    pub(crate) fn flat_mut(&mut self) -> &mut Flat<D> {
+        &mut self.flat
+    }
+
+    /// dfdx's tensor under a shape that dfdx knows.
+    pub(crate) fn shaped<S: dfdx::prelude::Shape>(&self, shape: S) -> Result<dfdx::prelude::Tensor<S, f32, D>> {
+        self.flat.clone().try_reshape_like(&shape).map_err(EngineError::device("reshape"))
+    }
+}

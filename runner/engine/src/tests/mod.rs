@@ -1,0 +1,14 @@
+//! Every operation and every gradient, on both sets of kernels, against naive references in `f64`.
+
+mod check;
+mod conv;
+mod elementwise;
+mod linear;
+mod net;
+mod norm;
+mod pool;
+// The generator of the crate above, which this one cannot depend on.
+#[path = "../../../src/random.rs"]
+#[allow(dead_code, clippy::doc_markdown)]
+mod random;
+mod update;

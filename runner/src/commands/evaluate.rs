@@ -1,0 +1,114 @@
+//! `runner evaluate RUN`.
+
+use super::CommandError;
+use super::trained::Trained;
+use crate::augment::Augmentation;
+use crate::data::{self, Dataset, Loader};
+use crate::engine::Kernels;
+use crate::engine::device::{DeviceTask, with_device};
+use crate::metrics::Confusion;
+use crate::report::scores;
+use crate::train::evaluate::{Evaluation, evaluate};
+use clap::Args;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+/// Arguments of `runner evaluate`.
+#[derive(Debug, Args)]
+pub struct EvaluateArgs {
+    /// A run directory.
+    run: PathBuf,
+    /// Evaluate on this folder (a folder of images a class) rather than on the run's test split.
+    #[arg(long, value_name = "FOLDER")]
+    data: Option<PathBuf>,
+    /// For programs.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Evaluates the best weights of a run.
+pub fn run(args: &EvaluateArgs, out: &mut impl Write) -> Result<(), CommandError> {
+    let trained = Trained::open(&args.run)?;
+    let classes = trained.about.classes.clone();
+    let (data, samples) = match &args.data {
+        Some(folder) => folder_of(&trained, folder)?,
+        None => test_split(&trained)?,
+    };
+    let description = data.facts.description.clone();
+    let device = trained.spec.device;
+    let evaluation = with_device(device, Evaluate { trained, data, samples })??;
+    let confusion = Confusion::of(&evaluation.answers);
+    if args.json {
+        let json = serde_json::json!({
+            "data": description,
+            "images": evaluation.samples.len(),
+            "classes": classes,
+            "scores": evaluation.scores,
+            "confusion": confusion,
+        });
+        writeln!(out, "{json:#}")?;
+    } else {
+        writeln!(out, "{} images of {description}", evaluation.samples.len())?;
+        writeln!(out, "  {}\n", scores::summary(&evaluation.scores))?;
+        write!(
+            out,
+            "{}\n{}",
+            scores::class_table(&classes, &confusion),
+            scores::confusion_table(&classes, &confusion)
+        )?;
+    }
+    Ok(())
+}
+
+/// The run's own test split, as it was.
+fn test_split(trained: &Trained) -> Result<(Dataset, Vec<usize>), CommandError> {
+    let data = data::open(&trained.spec.data, Path::new(""), trained.spec.seed)?;
+    if data.facts.classes != trained.about.classes {
+        return Err(CommandError::RunDir(format!(
+            "the data has other classes now ({}) than the run had ({})",
+            data.facts.classes.join(", "),
+            trained.about.classes.join(", ")
+        )));
+    }
+    let data = without_bad(data);
+    let samples = data.test.clone();
+    Ok((data, samples))
+}
+
+/// All images of a folder.
+fn folder_of(trained: &Trained, folder: &Path) -> Result<(Dataset, Vec<usize>), CommandError> {
+    let data = without_bad(data::open::open_for_test(folder, &trained.about.classes)?);
+    let samples = data.test.clone();
+    Ok((data, samples))
+}
+
+fn without_bad(data: Dataset) -> Dataset {
+    let bad = data::check::scan(&data, cores());
+    for image in &bad {
+        eprintln!("{} {image}", console::style("left out:").for_stderr().yellow());
+    }
+    data.without(&bad)
+}
+
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
+}
+
+struct Evaluate {
+    trained: Trained,
+    data: Dataset,
+    samples: Vec<usize>,
+}
+
+impl DeviceTask for Evaluate {
+    type Output = Result<Evaluation, CommandError>;
+
+    fn run<D: Kernels>(mut self, device: D) -> Self::Output {
+        let net = self.trained.net(&device)?;
+        let spec = &self.trained.spec;
+        let (image, normalize) = (spec.data.image.clone(), self.trained.normalize.clone());
+        let loader = Loader::new(self.data, image, normalize, Augmentation::default(), spec.seed, cores());
+        let batches = loader.evaluation(&self.samples, spec.data.batch);
+        Ok(evaluate(&device, &net, batches, |_| ())?)
+    }
+}

@@ -1,0 +1,95 @@
+//! `runner predict RUN IMAGE...`.
+
+use super::CommandError;
+use super::trained::Trained;
+use crate::augment::Prepare;
+use crate::data::{Batch, decode};
+use crate::engine::device::{DeviceTask, with_device};
+use crate::engine::{KernelSet, Kernels};
+use crate::metrics::{largest, softmax};
+use crate::train::evaluate::logits;
+use clap::Args;
+use indexmap::IndexMap;
+use serde::Serialize;
+use std::io::Write;
+use std::path::PathBuf;
+
+/// Arguments of `runner predict`.
+#[derive(Debug, Args)]
+pub struct PredictArgs {
+    /// A run directory.
+    run: PathBuf,
+    /// Image files.
+    #[arg(required = true)]
+    images: Vec<PathBuf>,
+    /// For programs: one JSON object an image, a line each, with the probability of every class.
+    #[arg(long)]
+    json: bool,
+}
+
+/// What an image is taken for.
+#[derive(Debug, Serialize)]
+struct Prediction {
+    image: String,
+    label: String,
+    probability: f32,
+    probabilities: IndexMap<String, f32>,
+}
+
+/// Says what images are taken for.
+pub fn run(args: &PredictArgs, out: &mut impl Write) -> Result<(), CommandError> {
+    let trained = Trained::open(&args.run)?;
+    let device = trained.spec.device;
+    let predictions = with_device(device, Predict { trained, images: &args.images })??;
+    let width = predictions.iter().map(|prediction| prediction.image.chars().count()).max().unwrap_or(0);
+    for prediction in predictions {
+        if args.json {
+            writeln!(out, "{}", serde_json::to_string(&prediction).map_err(std::io::Error::other)?)?;
+        } else {
+            let Prediction { image, label, probability, .. } = prediction;
+            writeln!(out, "{image:width$}  {probability:.4}  {label}")?;
+        }
+    }
+    Ok(())
+}
+
+struct Predict<'a> {
+    trained: Trained,
+    images: &'a [PathBuf],
+}
+
+impl DeviceTask for Predict<'_> {
+    type Output = Result<Vec<Prediction>, CommandError>;
+
+    fn run<D: Kernels>(mut self, device: D) -> Self::Output {
+        let net = self.trained.net(&device)?;
+        let classes = self.trained.about.classes.clone();
+        let mut predictions = Vec::new();
+        for path in self.images {
+            let image = path.display().to_string();
+            let batch = self.batch(path, &image)?;
+            let probabilities = softmax(&logits(&device, &net, &batch, KernelSet::default())?);
+            let best = largest(&probabilities);
+            predictions.push(Prediction {
+                image,
+                label: classes[best].clone(),
+                probability: probabilities[best],
+                probabilities: classes.iter().cloned().zip(probabilities).collect(),
+            });
+        }
+        Ok(predictions)
+    }
+}
+
+impl Predict<'_> {
+    /// A batch of one image, prepared as for evaluation.
+    fn batch(&self, path: &PathBuf, name: &str) -> Result<Batch, CommandError> {
+        let bytes = std::fs::read(path).map_err(|error| CommandError::Arguments(format!("{name}: {error}")))?;
+        let pixels = decode::decode(name, &bytes)?;
+        let prepare = Prepare::new(self.trained.spec.data.image.clone(), &self.trained.normalize, Vec::new());
+        let mut images = Vec::new();
+        prepare.normalize(&prepare.evaluation(pixels), &mut images);
+        let [height, width, channels] = prepare.dims();
+        Ok(Batch { images, dims: [1, height, width, channels], labels: vec![0], targets: Vec::new(), samples: vec![0] })
+    }
+}

@@ -1,0 +1,152 @@
+//! `runner run SPEC`.
+
+use super::CommandError;
+use crate::data::{self, BadImage, Dataset};
+use crate::engine::device::{DeviceTask, with_device};
+use crate::engine::{Kernels, Tensor};
+use crate::net::{Net, Params};
+use crate::plan::Plan;
+use crate::random::{Key, Purpose};
+use crate::report::Console;
+use crate::spec::{Loaded, resolved};
+use crate::train::run::{Job, Outcome, train};
+use crate::train::{RunDir, StopFlag, TrainError};
+use crate::weights::{self, init};
+use clap::Args;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+/// Arguments of `runner run`.
+#[derive(Debug, Args)]
+pub struct RunArgs {
+    /// The pipeline, a YAML file.
+    spec: PathBuf,
+    /// Override a value of the spec: `--set schedule.phases.0.epochs=1`.
+    #[arg(long = "set", value_name = "PATH=VALUE")]
+    sets: Vec<String>,
+    /// Where to keep the run; by default `runs/NAME/DATE-TIME-xxxx`.
+    #[arg(long, value_name = "DIR")]
+    run_dir: Option<PathBuf>,
+}
+
+/// Trains as a pipeline says.
+pub fn run(args: &RunArgs) -> Result<ExitCode, CommandError> {
+    let (loaded, plan) = super::plan::load(&args.spec, &args.sets)?;
+    for warning in &plan.warnings {
+        eprintln!("{} {warning}", console::style("warning:").for_stderr().yellow().bold());
+    }
+
+    let (data, bad) = open_data(&plan, &loaded.dir)?;
+    let dir = run_dir(args, &plan)?;
+    keep_spec(&dir, &loaded)?;
+    let stop = stop_on_interrupt();
+
+    let task = Train { plan: &plan, spec_dir: &loaded.dir, data, bad, dir: &dir, stop };
+    match with_device(plan.spec.device, task)?? {
+        Outcome::Finished => Ok(ExitCode::SUCCESS),
+        Outcome::Interrupted => {
+            eprintln!("interrupted; the position is saved in {}", dir.last().display());
+            Ok(ExitCode::from(130))
+        }
+    }
+}
+
+/// Opens the data and leaves out what cannot be read.
+fn open_data(plan: &Plan, spec_dir: &Path) -> Result<(Dataset, Vec<BadImage>), CommandError> {
+    let spec = &plan.spec;
+    let data = data::open(&spec.data, spec_dir, spec.seed)?;
+    let bad = data::check::scan(&data, workers(plan));
+    let data = data::check::leave_out(data, &bad, &spec.data)?;
+    Ok((data, bad))
+}
+
+fn workers(plan: &Plan) -> usize {
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    plan.spec.data.workers.unwrap_or(cores)
+}
+
+fn run_dir(args: &RunArgs, plan: &Plan) -> Result<RunDir, CommandError> {
+    match &args.run_dir {
+        Some(path) => RunDir::at(path.clone())
+            .map_err(|error| CommandError::Arguments(format!("--run-dir {}: {error}", path.display()))),
+        None => Ok(RunDir::create(&plan.spec.name)?),
+    }
+}
+
+/// Keeps the spec as given, and as it was understood.
+fn keep_spec(dir: &RunDir, loaded: &Loaded) -> Result<(), CommandError> {
+    dir.write("spec.yaml", loaded.text.as_bytes())?;
+    let resolved =
+        resolved::to_yaml(&resolved::absolute(&loaded.pipeline, &loaded.dir)).map_err(std::io::Error::other)?;
+    dir.write("resolved.yaml", resolved.as_bytes())?;
+    Ok(())
+}
+
+/// The first Ctrl-C lets the step finish and the position be saved; the second ends the program.
+fn stop_on_interrupt() -> StopFlag {
+    let stop = StopFlag::default();
+    let raised = stop.clone();
+    let handler = move || {
+        if raised.raise() {
+            std::process::exit(130);
+        }
+        eprintln!("\nstopping after this step; Ctrl-C again to stop at once");
+    };
+    if let Err(error) = ctrlc::set_handler(handler) {
+        tracing::warn!("Ctrl-C will stop the run at once: {error}");
+    }
+    stop
+}
+
+struct Train<'a> {
+    plan: &'a Plan,
+    spec_dir: &'a Path,
+    data: Dataset,
+    bad: Vec<BadImage>,
+    dir: &'a RunDir,
+    stop: StopFlag,
+}
+
+impl DeviceTask for Train<'_> {
+    type Output = Result<Outcome, TrainError>;
+
+    fn run<D: Kernels>(self, device: D) -> Self::Output {
+        let (params, weights) = initial(&device, self.plan, self.spec_dir)?;
+        let net = Net { graph: self.plan.graph.clone(), params };
+        let job = Job {
+            plan: self.plan,
+            data: self.data,
+            bad: self.bad,
+            dir: self.dir,
+            stop: self.stop,
+            workers: workers(self.plan),
+        };
+        let epochs = self.plan.phases.iter().map(|phase| phase.epochs).sum();
+        train(&device, net, job, weights, &mut Console::new(epochs))
+    }
+}
+
+/// The values to start from: the weight file's where it has them, else drawn. And what was done,
+/// for a person.
+fn initial<D: Kernels>(device: &D, plan: &Plan, spec_dir: &Path) -> Result<(Params<D>, String), TrainError> {
+    let backbone = plan.spec.backbone.as_ref();
+    let how = backbone.map(|backbone| backbone.init).unwrap_or_default();
+    let key = Key::new(plan.spec.seed, Purpose::Init);
+    let mut values: Vec<Vec<f32>> =
+        plan.graph.params.iter().map(|param| init::draw(&param.def, how, key.named(&param.name))).collect();
+    let mut done = "random".to_owned();
+    if let (Some(file), Some(report)) = (backbone.and_then(|backbone| backbone.weights.as_ref()), &plan.weights) {
+        for (param, read) in weights::report::read(&spec_dir.join(file), &plan.graph, report)? {
+            values[param] = read;
+        }
+        done = format!("{report} from {}", file.display());
+    }
+    let tensors = plan
+        .graph
+        .params
+        .iter()
+        .zip(values)
+        .map(|(param, values)| Tensor::from_vec(device, values, &param.def.dims))
+        .collect::<Result<_, _>>()?;
+    Ok((Params::new(tensors), done))
+}

@@ -1,0 +1,68 @@
+//! What a finished run left: its net with the best weights, ready to answer.
+
+use super::CommandError;
+use crate::data::DataFacts;
+use crate::engine::{Kernels, Tensor};
+use crate::net::{Graph, Net, Params};
+use crate::plan::{Normalization, Plan};
+use crate::spec::{Backbone, Pipeline, Problems, load};
+use crate::train::RunDir;
+use crate::train::checkpoint::{self, About};
+use crate::weights::WeightFile;
+use std::path::Path;
+
+/// What a run left.
+pub struct Trained {
+    /// The spec, as it was understood; its paths are absolute.
+    pub spec: Pipeline,
+    /// The net.
+    pub graph: Graph,
+    /// How byte values become its inputs.
+    pub normalize: Normalization,
+    /// What the checkpoint says of itself.
+    pub about: About,
+    file: WeightFile,
+}
+
+impl Trained {
+    /// Opens a run directory: its `resolved.yaml` and its best checkpoint.
+    pub fn open(run: &Path) -> Result<Self, CommandError> {
+        let dir = RunDir::open(run);
+        let resolved = dir.file("resolved.yaml");
+        if !resolved.is_file() {
+            return Err(CommandError::RunDir(format!("{}: no run directory: it has no resolved.yaml", run.display())));
+        }
+        let loaded = load(&resolved, &[])?;
+        let spec = loaded.pipeline.clone();
+        let path = dir.best();
+        if !path.is_file() {
+            return Err(CommandError::RunDir(format!("{}: the run has no best weights yet", run.display())));
+        }
+        let mut file = WeightFile::open(&path)?;
+        if !file.verify()? {
+            return Err(CommandError::RunDir(format!("{}: damaged: its checksum does not match", path.display())));
+        }
+        let about = checkpoint::about(&file)
+            .ok_or_else(|| CommandError::RunDir(format!("{}: no checkpoint of a run", path.display())))?;
+        let plan = plan_of_net(&spec, &about.classes).map_err(|problems| loaded.error(&problems))?;
+        Ok(Trained { spec, graph: plan.graph, normalize: plan.normalize, about, file })
+    }
+
+    /// The net with its values on a device.
+    pub fn net<D: Kernels>(&mut self, device: &D) -> Result<Net<D>, CommandError> {
+        let mut tensors = Vec::new();
+        for param in &self.graph.params {
+            let values = checkpoint::read_param(&mut self.file, param)?;
+            tensors.push(Tensor::from_vec(device, values, &param.def.dims)?);
+        }
+        Ok(Net { graph: self.graph.clone(), params: Params::new(tensors) })
+    }
+}
+
+/// The plan of a run's net, for which neither its data nor its pretrained weights have to be there
+/// any more.
+fn plan_of_net(spec: &Pipeline, classes: &[String]) -> Result<Plan, Problems> {
+    let backbone = spec.backbone.clone().map(|backbone| Backbone { weights: None, ..backbone });
+    let facts = DataFacts { classes: classes.to_vec(), samples: None, description: String::new(), fallback: false };
+    Plan::over(&Pipeline { backbone, ..spec.clone() }, Path::new(""), facts)
+}

@@ -1,5 +1,0 @@
-//! The fast kernels of the CPU.
-
-use super::{Cpu, Kernels};
-
-impl Kernels for Cpu {}

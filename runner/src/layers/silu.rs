@@ -1,0 +1,57 @@
+use super::{Kept, Layer, LayerError, Pass, Shape, exactly};
+use crate::engine::{Activation, Kernels, Tensor};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Sigmoid linear unit, also called swish: `x * sigmoid(x)` (Elfwing et al. 2017).
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Silu {}
+
+impl Layer for Silu {
+    fn output(&self, inputs: &[Shape]) -> Result<Shape, LayerError> {
+        let [input] = exactly(inputs)?;
+        Ok(*input)
+    }
+
+    fn activation(&self) -> Option<Activation> {
+        Some(Activation::Silu)
+    }
+
+    fn is_elementwise(&self) -> bool {
+        true
+    }
+
+    fn kept_for_backward(&self, _: &[Shape], _: Shape) -> Kept {
+        Kept { inputs: true, output: false, extra: 0 }
+    }
+
+    fn forward<D: Kernels>(
+        &self,
+        inputs: &[Tensor<D>],
+        _: &[Tensor<D>],
+        pass: &mut Pass<D>,
+    ) -> Result<Tensor<D>, LayerError> {
+        let [x] = exactly(inputs)?;
+        Ok(D::activate(pass.tape, x, Activation::Silu)?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{assert_near, evaluate, parse, parse_error, tensor};
+    use super::*;
+
+    #[test]
+    fn reads_its_name_alone() {
+        assert_eq!(parse("silu"), Silu {}.into());
+        assert_eq!(parse("silu: {}"), Silu {}.into());
+        assert!(parse_error("silu: { inplace: true }").contains("unknown field `inplace`"));
+    }
+
+    #[test]
+    fn values_by_hand() {
+        let x = tensor(&[1, 1, 1, 5], &[-20., -1., 0., 1., 20.]);
+        assert_near(&evaluate(Silu {}, &x, &[]).values, &[-4.122_307e-8, -0.268_941_4, 0., 0.731_058_6, 20.]);
+    }
+}

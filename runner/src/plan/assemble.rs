@@ -1,0 +1,131 @@
+//! Puts the net of a spec together: backbone or layers, then the head.
+
+use crate::layers::{AnyLayer, GlobalAvgPool, Linear, Shape};
+use crate::net::{Builder, Graph, SequentialError, Source, sequential};
+use crate::spec::data::Channels;
+use crate::spec::size::Size;
+use crate::spec::{Backbone, Path, Pipeline, Problem, Problems};
+
+/// Outputs of a net that is looked at although the data's classes are not known.
+const SOME_CLASSES: usize = 2;
+
+/// The net that a spec describes, with an output for each of `classes`; `None` where the data could
+/// not be looked at.
+///
+/// `problems` has what [`crate::spec::check`] found, and gets what is wrong beyond. Where another net with the same stages can still be had, as
+/// when the image is too small for the backbone, that one is given: names can be looked up in it.
+pub fn assemble(spec: &Pipeline, classes: Option<usize>, problems: &mut Problems) -> Option<Graph> {
+    let input = input(spec, problems);
+    let count = classes.unwrap_or(SOME_CLASSES);
+    let head = head(spec, count);
+    let stand_in = match input.ok_or(None).and_then(|input| build(spec, input, &head, count).map_err(Some)) {
+        Ok(graph) => {
+            if let Some(classes) = classes {
+                check_output(spec, &graph, classes, problems);
+            }
+            return Some(graph);
+        }
+        Err(problem) => {
+            let (input, known) = (native(spec, input)?, problem.clone());
+            problems.0.extend(problem);
+            match build(spec, input, &head, count) {
+                Ok(graph) => return Some(graph),
+                Err(another) if Some(&another.path) == known.as_ref().map(|known| &known.path) => {}
+                Err(another) => problems.push(another),
+            }
+            input
+        }
+    };
+    stand_in_heads(spec, count).into_iter().find_map(|head| build(spec, stand_in, &head, count).ok())
+}
+
+/// The shape of the images, if there can be such images ([`crate::spec::check`] looked at their
+/// size) and the net can take them.
+fn input(spec: &Pipeline, problems: &mut Problems) -> Option<Shape> {
+    let image = &spec.data.image;
+    if let (Some(backbone), Channels::Gray) = (&spec.backbone, image.channels) {
+        let message = format!("`{}` takes images of three channels, `gray` has one", backbone.arch.name());
+        let help = "write `rgb`: grey images are then given to it as three equal channels";
+        problems.push(Problem::new(Path::of("data.image.channels"), message).help(help));
+        return None;
+    }
+    let at = Path::of("data.image.size");
+    if problems.0.iter().any(|problem| problem.path == at) {
+        return None;
+    }
+    let Size([height, width]) = image.size;
+    Some(Shape::Image { height, width, channels: image.channels.count() })
+}
+
+/// A shape of image that the net takes for sure, to look at its names although the spec's does not
+/// fit.
+fn native(spec: &Pipeline, input: Option<Shape>) -> Option<Shape> {
+    let side = spec.backbone.as_ref().map(|backbone| backbone.arch.native_size());
+    side.map(|side| Shape::Image { height: side, width: side, channels: 3 }).or(input)
+}
+
+fn head(spec: &Pipeline, classes: usize) -> Vec<AnyLayer> {
+    let given = spec.head.clone();
+    given.or_else(|| Some(spec.backbone.as_ref()?.arch.default_head(classes))).unwrap_or_default()
+}
+
+/// Heads that are likely to fit where the spec's does not.
+fn stand_in_heads(spec: &Pipeline, classes: usize) -> Vec<Vec<AnyLayer>> {
+    let mut heads = vec![vec![GlobalAvgPool {}.into(), Linear::new(classes).into()], vec![Linear::new(classes).into()]];
+    heads.extend(spec.backbone.as_ref().map(|backbone| backbone.arch.default_head(classes)));
+    heads
+}
+
+fn build(spec: &Pipeline, input: Shape, head: &[AnyLayer], classes: usize) -> Result<Graph, Problem> {
+    let resolved = |layers: &[AnyLayer]| -> Vec<AnyLayer> {
+        layers.iter().map(|layer| layer.clone().with_classes(classes)).collect()
+    };
+    let mut net = Builder::new(input);
+    let mut at = Source::Image;
+    if let Some(Backbone { arch, .. }) = spec.backbone {
+        at = arch.build(&mut net).map_err(|error| {
+            let message = format!("images of {input} do not fit `{}`: {error}", arch.name());
+            let help = format!("its pretrained weights were made for {0}x{0} pixels", arch.native_size());
+            Problem::new(Path::of("data.image.size"), message).help(help)
+        })?;
+    } else if let Some(layers) = &spec.layers {
+        at = sequential::layers(&mut net, &resolved(layers), at).map_err(|error| misfit("layers", &error))?;
+    }
+    if !head.is_empty() {
+        sequential::head(&mut net, &resolved(head), at).map_err(|error| {
+            // A head that the spec does not have cannot be pointed at.
+            let problem = misfit("head", &error);
+            if spec.head.is_some() { problem } else { Problem { path: Path::of("data.image.size"), ..problem } }
+        })?;
+    }
+    Ok(net.finish())
+}
+
+/// The problem with a layer of a list: at the entry, or at the place in its `with`.
+fn misfit(list: &str, error: &SequentialError) -> Problem {
+    let entry = Path::of(list).index(error.index);
+    let at = match error.with {
+        Some(place) => entry.key(error.error.layer).key("with").index(place),
+        None => entry,
+    };
+    Problem::new(at, error.to_string())
+}
+
+/// Whether the net gives one output a class.
+fn check_output(spec: &Pipeline, graph: &Graph, classes: usize, problems: &mut Problems) {
+    let output = graph.output();
+    if output == Shape::Features(classes) {
+        return;
+    }
+    let last = |list: &str, len: usize| len.checked_sub(1).map_or(Path::of(list), |last| Path::of(list).index(last));
+    let at = match (&spec.head, &spec.layers) {
+        (Some(head), _) => last("head", head.len()),
+        (None, Some(layers)) => last("layers", layers.len()),
+        (None, None) => return,
+    };
+    let message = match output {
+        Shape::Image { .. } => format!("the net ends in an image of {output}, not in an output for each class"),
+        Shape::Features(count) => format!("the net has {count} outputs for {classes} classes"),
+    };
+    problems.push(Problem::new(at, message).help("end it with `linear: { out: classes }`"));
+}

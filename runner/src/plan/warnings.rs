@@ -1,0 +1,84 @@
+//! What a person should know of a plan before running it.
+
+use super::pattern::overview;
+use super::{PhasePlan, weights};
+use crate::data::DataFacts;
+use crate::net::Graph;
+use crate::weights::LoadReport;
+
+/// All warnings.
+pub fn all(graph: &Graph, phases: &[PhasePlan], report: Option<&LoadReport>, data: &DataFacts) -> Vec<String> {
+    let generated = data.fallback.then(|| format!("the images are generated, not real: {}", data.description));
+    generated.into_iter().chain(frozen_random(graph, phases, report)).collect()
+}
+
+/// Random weights that a phase freezes before any phase has trained them: what trains on top of
+/// them, trains on noise.
+fn frozen_random(graph: &Graph, phases: &[PhasePlan], report: Option<&LoadReport>) -> Option<String> {
+    let mut random = weights::random(graph, report);
+    for phase in phases {
+        let trainable = phase.trainable(graph.params.len());
+        let frozen = |param: &usize| {
+            let node = graph.params[*param].node;
+            random[*param] && !trainable[*param] && !graph.params[*param].def.role.is_buffer() && node < phase.boundary
+        };
+        let frozen: Vec<usize> = (0..graph.params.len()).filter(frozen).collect();
+        if !frozen.is_empty() {
+            let values: usize = frozen.iter().map(|&param| graph.params[param].def.count()).sum();
+            let mut stages: Vec<usize> = frozen.iter().map(|&param| graph.stage_of(param)).collect();
+            stages.dedup();
+            let names = stages.iter().map(|&stage| graph.stages[stage].name.as_str());
+            return Some(format!(
+                "random weights: phase `{}` freezes {values} values that no file gave and no phase has trained ({}); \
+                 what trains on top of them trains on noise. Give `backbone.weights`, or train them first.",
+                phase.name,
+                overview(names)
+            ));
+        }
+        for (random, trains) in random.iter_mut().zip(trainable) {
+            *random &= !trains;
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::expand::expand;
+    use crate::plan::fixture;
+    use crate::spec::Problems;
+
+    fn warned(phases: &str, loaded: &str) -> Option<String> {
+        let graph = fixture::net(&["stem", "blocks.0", "blocks.1", "head"]);
+        let drafts = expand(&fixture::yaml(&format!("phases: [{phases}]")));
+        let mut problems = Problems::default();
+        let phases: Vec<PhasePlan> =
+            drafts.iter().map(|draft| PhasePlan::resolve(draft, &graph, &mut problems)).collect();
+        assert_eq!(problems, Problems::default());
+        let names = graph.params.iter().map(|param| param.name.clone()).enumerate();
+        let matched = names.filter(|(_, name)| !loaded.is_empty() && name.starts_with(loaded)).collect();
+        frozen_random(&graph, &phases, Some(&LoadReport { matched, ..LoadReport::default() }))
+    }
+
+    const HEAD: &str = "{ name: top, epochs: 1, lr: 1, train: [head] }";
+    const ALL: &str = "{ name: all, epochs: 1, lr: 1, train: ['*'] }";
+
+    #[test]
+    fn frozen_random_weights_are_told() {
+        let text = warned(HEAD, "").unwrap();
+        assert!(text.starts_with("random weights: phase `top` freezes 456 values"), "{text}");
+        assert!(text.contains("(stem, blocks.0-1)"), "{text}");
+        let text = warned(HEAD, "stem").unwrap();
+        assert!(text.contains("(blocks.0-1)"), "{text}");
+        assert!(warned(&format!("{HEAD}, {ALL}"), "").is_some());
+    }
+
+    #[test]
+    fn weights_that_were_loaded_or_trained_are_not() {
+        assert_eq!(warned(ALL, ""), None);
+        assert_eq!(warned(&format!("{ALL}, {HEAD}"), ""), None);
+        let bottom = "{ name: bottom, epochs: 1, lr: 1, train: [stem] }";
+        assert_eq!(warned(bottom, ""), None);
+    }
+}

@@ -1,0 +1,162 @@
+//! A run on the terminal: a line an epoch, a bar while it goes on, a table at the end.
+
+use super::number::{duration, grouped, rate};
+use super::scores;
+use crate::metrics::{Answers, Confusion, Scores};
+use crate::train::Event;
+use crate::train::observer::{Observer, Progress};
+use console::style;
+use indexmap::IndexMap;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use std::time::{Duration, Instant};
+
+/// Shows a run on the terminal. Where there is none, lines come without colour and without a bar.
+pub struct Console {
+    bar: ProgressBar,
+    epochs: usize,
+    begun: Instant,
+    doing: String,
+    tested: String,
+}
+
+impl Console {
+    /// A console for a run of so many epochs.
+    pub fn new(epochs: usize) -> Self {
+        let bar = ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::stderr());
+        let template = "  {prefix} {bar:28.cyan/black.bright} {pos}/{len} images  {msg}";
+        if let Ok(style) = ProgressStyle::with_template(template) {
+            bar.set_style(style.progress_chars("━━╌"));
+        }
+        Console { bar, epochs, begun: Instant::now(), doing: String::new(), tested: String::new() }
+    }
+
+    fn say(&self, line: impl AsRef<str>) {
+        self.bar.suspend(|| println!("{}", line.as_ref()));
+    }
+
+    fn epoch_line(&self, event: &EpochLine<'_>) -> String {
+        let width = self.epochs.to_string().len();
+        let val = event.val.map_or(String::new(), |val| format!("   val {:.4} acc {:.4}", val.loss, val.accuracy));
+        let best = if event.best { style("  best").green().to_string() } else { String::new() };
+        format!(
+            "  epoch {:>width$}/{}   train {:.4} acc {:.4}{val}   {:>5.0} img/s  {:>6}{best}",
+            event.epoch,
+            self.epochs,
+            event.train_loss,
+            event.train_accuracy,
+            event.images_per_second,
+            duration(event.seconds)
+        )
+    }
+}
+
+struct EpochLine<'a> {
+    epoch: usize,
+    train_loss: f64,
+    train_accuracy: f64,
+    val: Option<&'a Scores>,
+    images_per_second: f64,
+    seconds: f64,
+    best: bool,
+}
+
+impl Observer for Console {
+    fn event(&mut self, event: &Event) {
+        match event {
+            Event::RunStarted { name, run_dir, seed, device, data, fallback, samples, bad_images, weights, .. } => {
+                self.say(format!("{}  on {device}, seed {seed}", style(name).bold()));
+                let counts = format!("{} train, {} val, {} test", samples.train, samples.val, samples.test);
+                let data = format!("{data}: {counts}");
+                self.say(format!("  data     {}", if *fallback { style(data).yellow() } else { style(data) }));
+                for bad in bad_images.iter().take(5) {
+                    self.say(format!("           {} {bad}", style("left out:").yellow()));
+                }
+                if bad_images.len() > 5 {
+                    self.say(format!("           and {} more (see events.jsonl)", bad_images.len() - 5));
+                }
+                self.say(format!("  weights  {weights}"));
+                self.say(format!("  run      {run_dir}"));
+            }
+            Event::PhaseStarted { phase, epochs, lr, trainable, frozen, .. } => {
+                let plural = if *epochs == 1 { "" } else { "s" };
+                self.say(format!(
+                    "\nphase {}  {epochs} epoch{plural}, {} values train, {} frozen, lr {}",
+                    style(phase).bold(),
+                    grouped(*trainable),
+                    grouped(*frozen),
+                    rates(lr)
+                ));
+            }
+            Event::EpochFinished {
+                epoch, train_loss, train_accuracy, val, images_per_second, seconds, best, ..
+            } => {
+                let line = self.epoch_line(&EpochLine {
+                    epoch: *epoch,
+                    train_loss: *train_loss,
+                    train_accuracy: *train_accuracy,
+                    val: val.as_ref(),
+                    images_per_second: *images_per_second,
+                    seconds: *seconds,
+                    best: *best,
+                });
+                self.say(line);
+            }
+            Event::PhaseFinished { phase, reason, frozen_hash, .. } => {
+                let hash: String = frozen_hash.chars().take(12).collect();
+                let line = format!("  {phase} ends: {reason}; frozen tensors unchanged ({hash})");
+                self.say(style(line).dim().to_string());
+            }
+            Event::RunFinished { reason, data, best_epoch, test, seconds, .. } => {
+                self.bar.finish_and_clear();
+                if let Some(test) = test {
+                    self.say(format!("\ntest  with the best weights (epoch {best_epoch})"));
+                    self.say(format!("  {}\n\n{}", scores::summary(test), self.tested));
+                }
+                let accuracy =
+                    test.as_ref().map_or(String::new(), |test| format!(", test accuracy {:.4}", test.accuracy));
+                let line =
+                    format!("{} in {}: {reason}{accuracy}, on {data}", style("done").green(), duration(*seconds));
+                self.say(line);
+            }
+            Event::CheckpointSaved { .. } => {}
+            Event::RunFailed { .. } => self.bar.finish_and_clear(),
+        }
+    }
+
+    fn progress(&mut self, progress: Progress<'_>) {
+        if self.doing != progress.doing || progress.done < self.bar.position() as usize {
+            progress.doing.clone_into(&mut self.doing);
+            self.begun = Instant::now();
+            self.bar.reset();
+        }
+        // Short epochs would only make the terminal flicker.
+        if self.begun.elapsed() < Duration::from_millis(300) {
+            return;
+        }
+        self.bar.set_length(progress.total as u64);
+        self.bar.set_position(progress.done as u64);
+        let width = self.epochs.to_string().len();
+        self.bar.set_prefix(format!("{:>width$}/{} {}", progress.epoch, progress.epochs, progress.doing));
+        let speed = progress.done as f64 / self.begun.elapsed().as_secs_f64();
+        let left = duration((progress.total - progress.done) as f64 / speed);
+        let loss = progress.loss.map_or(String::new(), |loss| format!("loss {loss:.4}, "));
+        self.bar.set_message(format!("{loss}{speed:.0} img/s, {left} left"));
+        if progress.done >= progress.total {
+            self.bar.finish_and_clear();
+        }
+    }
+
+    fn tested(&mut self, classes: &[String], _: &Answers, confusion: &Confusion) {
+        let table = scores::class_table(classes, confusion);
+        self.tested = format!("{table}\n{}", scores::confusion_table(classes, confusion));
+    }
+}
+
+/// `0.003`, or `head 0.001, blocks.13-15 3e-4`.
+fn rates(lr: &IndexMap<String, f64>) -> String {
+    let mut values = lr.values();
+    match values.next() {
+        Some(first) if values.all(|other| other.to_bits() == first.to_bits()) => rate(*first),
+        _ => lr.iter().map(|(group, lr)| format!("{group} {}", rate(*lr))).collect::<Vec<_>>().join(", "),
+    }
+}

@@ -1,0 +1,279 @@
+//! What `runner plan` says: the plan for programs (JSON), and from the same figures for a person.
+
+#[cfg(test)]
+mod tests;
+mod text;
+
+use crate::layers::{NormMode, Shape};
+use crate::net::Graph;
+use crate::plan::{Group, Memory, PhasePlan, Plan, norms};
+use indexmap::IndexMap;
+use serde::Serialize;
+
+/// A plan in figures. All sizes are in bytes, all counts in values (not tensors).
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct PlanReport {
+    /// The pipeline's name.
+    pub name: String,
+    /// Where it computes, as the spec says it.
+    pub device: String,
+    /// All randomness is drawn from this.
+    pub seed: u64,
+    /// The images.
+    pub data: DataReport,
+    /// Shape of one image: height, width, channels.
+    pub input: Vec<usize>,
+    /// Images a step.
+    pub batch: usize,
+    /// The backbone's architecture; none for a net written in the spec.
+    pub backbone: Option<String>,
+    /// The weight file held against the net; none where the net starts from random weights.
+    pub weights: Option<WeightsReport>,
+    /// The net by stage, in order.
+    pub stages: Vec<StageReport>,
+    /// Parameters of all stages, running statistics apart.
+    pub parameters: usize,
+    /// Multiply-adds of the forward pass of one sample.
+    pub multiply_adds: u64,
+    /// The phases, in order, shorthand written out.
+    pub phases: Vec<PhaseReport>,
+    /// What a person should know before running it.
+    pub warnings: Vec<String>,
+}
+
+/// The images.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct DataReport {
+    /// What is used, for a person.
+    pub description: String,
+    /// Whether the images are generated because the source cannot be had.
+    pub fallback: bool,
+    /// How many there are, where that is known without reading them.
+    pub samples: Option<usize>,
+    /// The classes, in the order of the net's outputs.
+    pub classes: Vec<String>,
+}
+
+/// A weight file held against the net, counted in tensors.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct WeightsReport {
+    /// The file, as the spec names it.
+    pub file: String,
+    /// Tensors that are loaded.
+    pub matched: usize,
+    /// Tensors that the net has; of its head, only those that the file has too.
+    pub total: usize,
+    /// Whose names the file has.
+    pub names: String,
+    /// Tensors of the net that the file lacks, as the spec allows.
+    pub missing: Vec<String>,
+    /// Tensors of the file that the net lacks, as the spec allows.
+    pub unexpected: Vec<String>,
+    /// Tensors whose shapes differ, as the spec allows.
+    pub wrong_shape: Vec<String>,
+    /// What is worth knowing and stops nothing.
+    pub notes: Vec<String>,
+}
+
+/// What a stage is and costs.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct StageReport {
+    /// The name that patterns in the spec use.
+    pub name: String,
+    /// Shape of its output for one sample: height, width, channels; or features.
+    pub output: Vec<usize>,
+    /// Its parameters, running statistics apart.
+    pub parameters: usize,
+    /// Multiply-adds of the forward pass of one sample.
+    pub multiply_adds: u64,
+    /// How many layers it has of each kind.
+    pub layers: IndexMap<&'static str, usize>,
+}
+
+/// What happens in a phase.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct PhaseReport {
+    /// The phase's name.
+    pub name: String,
+    /// How many epochs it lasts.
+    pub epochs: usize,
+    /// What trains.
+    pub groups: Vec<GroupReport>,
+    /// Values that train: what the optimizer visits.
+    pub trainable: usize,
+    /// Values that do not, running statistics apart.
+    pub frozen: usize,
+    /// How many batch norms do what.
+    pub batch_norm: NormReport,
+    /// The first layer with a parameter that trains: all before it runs without a tape.
+    pub boundary: Option<BoundaryReport>,
+    /// An estimate of the most memory held at once.
+    pub memory: MemoryReport,
+}
+
+/// Parameters that train together.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct GroupReport {
+    /// The pattern that names it.
+    pub name: String,
+    /// Its learning rate.
+    pub lr: f64,
+    /// Its weight decay, where it is not the optimizer's.
+    pub weight_decay: Option<f64>,
+    /// Its values that train.
+    pub trainable: usize,
+}
+
+/// How many batch norms do what.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+pub struct NormReport {
+    /// Running statistics are used, nothing changes.
+    pub frozen: usize,
+    /// The batch's statistics are used, running ones follow; scale and shift are frozen.
+    pub statistics: usize,
+    /// The batch's statistics are used, running ones follow; scale and shift train.
+    pub train: usize,
+}
+
+/// Where the frozen prefix ends.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct BoundaryReport {
+    /// The stage.
+    pub stage: String,
+    /// The layer.
+    pub layer: String,
+    /// Its place among all layers, from 0.
+    pub place: usize,
+}
+
+/// An estimate of the most memory held at once, in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct MemoryReport {
+    /// All parameters and running statistics.
+    pub parameters: u64,
+    /// Gradients of what trains.
+    pub gradients: u64,
+    /// What the optimizer keeps.
+    pub optimizer: u64,
+    /// Activations at the worst moment.
+    pub activations: u64,
+    /// All of these.
+    pub total: u64,
+}
+
+impl PlanReport {
+    /// The figures of a plan.
+    pub fn of(plan: &Plan) -> Self {
+        let stages: Vec<StageReport> = (0..plan.graph.stages.len()).map(|stage| of_stage(&plan.graph, stage)).collect();
+        PlanReport {
+            name: plan.spec.name.clone(),
+            device: plan.spec.device.to_string(),
+            seed: plan.spec.seed,
+            data: DataReport {
+                description: plan.data.description.clone(),
+                fallback: plan.data.fallback,
+                samples: plan.data.samples,
+                classes: plan.data.classes.clone(),
+            },
+            input: dims(plan.graph.input),
+            batch: plan.spec.data.batch,
+            backbone: plan.spec.backbone.as_ref().map(|backbone| backbone.arch.name().to_owned()),
+            weights: of_weights(plan),
+            parameters: stages.iter().map(|stage| stage.parameters).sum(),
+            multiply_adds: stages.iter().map(|stage| stage.multiply_adds).sum(),
+            stages,
+            phases: plan.phases.iter().map(|phase| of_phase(plan, phase)).collect(),
+            warnings: plan.warnings.clone(),
+        }
+    }
+}
+
+fn dims(shape: Shape) -> Vec<usize> {
+    match shape {
+        Shape::Image { height, width, channels } => vec![height, width, channels],
+        Shape::Features(count) => vec![count],
+    }
+}
+
+fn of_stage(graph: &Graph, place: usize) -> StageReport {
+    let stage = &graph.stages[place];
+    let nodes = &graph.nodes[stage.nodes.clone()];
+    let mut layers = IndexMap::new();
+    for node in nodes {
+        *layers.entry(node.layer.name()).or_default() += 1;
+    }
+    StageReport {
+        name: stage.name.clone(),
+        output: dims(nodes.last().map_or(graph.input, |node| node.output)),
+        parameters: graph.param_count(place),
+        multiply_adds: graph.multiply_adds(place),
+        layers,
+    }
+}
+
+fn of_weights(plan: &Plan) -> Option<WeightsReport> {
+    let report = plan.weights.as_ref()?;
+    let file = plan.spec.backbone.as_ref()?.weights.as_ref()?;
+    Some(WeightsReport {
+        file: file.display().to_string(),
+        matched: report.matched.len(),
+        total: report.total,
+        names: report.names.clone(),
+        missing: report.missing.clone(),
+        unexpected: report.unexpected.clone(),
+        wrong_shape: report.wrong_shape.iter().map(|(name, _, _)| name.clone()).collect(),
+        notes: report.notes.clone(),
+    })
+}
+
+fn of_phase(plan: &Plan, phase: &PhasePlan) -> PhaseReport {
+    let graph = &plan.graph;
+    let trainable = phase.trainable_values(graph);
+    let all: usize = (0..graph.stages.len()).map(|stage| graph.param_count(stage)).sum();
+    let memory = Memory::of(graph, phase, plan.spec.data.batch, &plan.spec.schedule.optimizer);
+    PhaseReport {
+        name: phase.name.clone(),
+        epochs: phase.epochs,
+        groups: phase.groups.iter().map(|group| of_group(graph, group)).collect(),
+        trainable,
+        frozen: all - trainable,
+        batch_norm: of_norms(graph, phase),
+        boundary: graph.nodes.get(phase.boundary).map(|node| BoundaryReport {
+            stage: graph.stages.get(node.stage).map_or_else(String::new, |stage| stage.name.clone()),
+            layer: node.name.clone(),
+            place: phase.boundary,
+        }),
+        memory: MemoryReport {
+            parameters: memory.parameters,
+            gradients: memory.gradients,
+            optimizer: memory.optimizer,
+            activations: memory.activations,
+            total: memory.total(),
+        },
+    }
+}
+
+fn of_group(graph: &Graph, group: &Group) -> GroupReport {
+    GroupReport {
+        name: group.name.clone(),
+        lr: group.lr,
+        weight_decay: group.weight_decay,
+        trainable: group.params.iter().map(|&param| graph.params[param].def.count()).sum(),
+    }
+}
+
+fn of_norms(graph: &Graph, phase: &PhasePlan) -> NormReport {
+    let trainable = phase.trainable(graph.params.len());
+    let mut report = NormReport::default();
+    for (id, (node, mode)) in graph.nodes.iter().zip(&phase.norms).enumerate() {
+        if norms::is_norm(graph, id) {
+            let trains = node.params.clone().any(|param| trainable[param]);
+            match mode {
+                NormMode::Inference => report.frozen += 1,
+                NormMode::Batch if trains => report.train += 1,
+                NormMode::Batch => report.statistics += 1,
+            }
+        }
+    }
+    report
+}

@@ -1,0 +1,151 @@
+//! The plan as a person reads it.
+
+use super::{BoundaryReport, NormReport, PhaseReport, PlanReport, StageReport, WeightsReport};
+use crate::report::number::{bytes, grouped, rate, rounded};
+use comfy_table::{CellAlignment, Table, presets};
+use std::fmt;
+
+/// Classes that the header names; of more it gives the number.
+const CLASSES: usize = 8;
+
+impl fmt::Display for PlanReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{}\n\n{}", self.name, header(self))?;
+        writeln!(f, "Layers\n\n{}", stages(self))?;
+        write!(f, "Phases\n\n{}", phases(&self.phases))?;
+        for warning in &self.warnings {
+            write!(f, "\nwarning: {warning}\n")?;
+        }
+        Ok(())
+    }
+}
+
+fn header(report: &PlanReport) -> String {
+    let mut table = table();
+    table.add_row(["data", &data(report)]);
+    table.add_row(["input", &format!("{} in batches of {}", shape(&report.input), report.batch)]);
+    table.add_row(["net", report.backbone.as_deref().unwrap_or("written in the spec")]);
+    table.add_row(["weights", &report.weights.as_ref().map_or_else(|| "random".to_owned(), weights)]);
+    for note in report.weights.iter().flat_map(|weights| &weights.notes) {
+        table.add_row(["", note]);
+    }
+    table.add_row(["device", &report.device]);
+    table.add_row(["seed", &report.seed.to_string()]);
+    render(&table)
+}
+
+fn data(report: &PlanReport) -> String {
+    let classes = &report.data.classes;
+    let names = classes.iter().take(CLASSES).map(String::as_str).collect::<Vec<_>>().join(", ");
+    let more = if classes.len() > CLASSES { ", ..." } else { "" };
+    let count = classes.len();
+    format!("{}; {count} class{}: {names}{more}", report.data.description, if count == 1 { "" } else { "es" })
+}
+
+fn weights(weights: &WeightsReport) -> String {
+    let WeightsReport { file, matched, total, names, .. } = weights;
+    let mut text = format!("{file}: {matched} of {total} tensors ({names})");
+    let gaps = [
+        ("missing", &weights.missing),
+        ("unexpected", &weights.unexpected),
+        ("of another shape", &weights.wrong_shape),
+    ];
+    for (what, tensors) in gaps.into_iter().filter(|(_, tensors)| !tensors.is_empty()) {
+        text.push_str(&format!(", {} {what}", tensors.len()));
+    }
+    text
+}
+
+fn stages(report: &PlanReport) -> String {
+    let mut table = table();
+    table.set_header(["stage", "output", "parameters", "mult-adds", "layers"]);
+    for stage in &report.stages {
+        table.add_row([
+            stage.name.clone(),
+            shape(&stage.output),
+            grouped(stage.parameters),
+            rounded(stage.multiply_adds),
+            layers(stage),
+        ]);
+    }
+    let total = ["total".to_owned(), String::new(), grouped(report.parameters), rounded(report.multiply_adds)];
+    table.add_row(total);
+    align(&mut table, &[1, 2, 3]);
+    render(&table)
+}
+
+fn layers(stage: &StageReport) -> String {
+    let kinds = stage.layers.iter().map(|(kind, count)| match count {
+        1 => (*kind).to_owned(),
+        _ => format!("{kind} x{count}"),
+    });
+    kinds.collect::<Vec<_>>().join(", ")
+}
+
+fn shape(dims: &[usize]) -> String {
+    dims.iter().map(ToString::to_string).collect::<Vec<_>>().join("x")
+}
+
+fn phases(phases: &[PhaseReport]) -> String {
+    let mut table = table();
+    table.set_header(["phase", "epochs", "trains", "lr", "trainable", "frozen", "batch norm", "boundary", "memory"]);
+    for phase in phases {
+        let mut groups = phase.groups.iter().map(|group| [group.name.clone(), rate(group.lr)]);
+        let [name, lr] = groups.next().unwrap_or_default();
+        table.add_row([
+            phase.name.clone(),
+            phase.epochs.to_string(),
+            name,
+            lr,
+            grouped(phase.trainable),
+            grouped(phase.frozen),
+            norms(phase.batch_norm),
+            boundary(phase.boundary.as_ref()),
+            bytes(phase.memory.total),
+        ]);
+        for [name, lr] in groups {
+            table.add_row([String::new(), String::new(), name, lr]);
+        }
+    }
+    align(&mut table, &[1, 3, 4, 5, 8]);
+    render(&table)
+}
+
+fn norms(norms: NormReport) -> String {
+    let counts = [("train", norms.train), ("statistics", norms.statistics), ("frozen", norms.frozen)];
+    let modes: Vec<_> = counts.into_iter().filter(|(_, count)| *count > 0).collect();
+    match modes.as_slice() {
+        [] => "none".to_owned(),
+        [(mode, _)] => (*mode).to_owned(),
+        [(mode, count), ("frozen", frozen)] => format!("{count} of {} {mode}", count + frozen),
+        several => several.iter().map(|(mode, count)| format!("{count} {mode}")).collect::<Vec<_>>().join(", "),
+    }
+}
+
+/// The stage that the boundary is in; programs get the layer too.
+fn boundary(boundary: Option<&BoundaryReport>) -> String {
+    match boundary {
+        None => "end".to_owned(),
+        Some(BoundaryReport { place: 0, .. }) => "image".to_owned(),
+        Some(boundary) => boundary.stage.clone(),
+    }
+}
+
+fn table() -> Table {
+    let mut table = Table::new();
+    table.load_preset(presets::NOTHING);
+    table
+}
+
+fn align(table: &mut Table, right: &[usize]) {
+    for &column in right {
+        if let Some(column) = table.column_mut(column) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+}
+
+/// The table, two spaces in (one is the table's own), with no space at the ends of lines.
+fn render(table: &Table) -> String {
+    table.lines().map(|line| format!(" {}\n", line.trim_end())).collect()
+}

@@ -1,0 +1,99 @@
+//! A pipeline written back as YAML: `resolved.yaml` of a run.
+
+use super::{Pipeline, Source};
+use std::path::{Path, PathBuf};
+
+/// The pipeline as YAML, defaults and overrides filled in; loading it gives the same pipeline.
+pub fn to_yaml(pipeline: &Pipeline) -> Result<String, serde_yaml::Error> {
+    let mut bytes = Vec::new();
+    let mut serializer = serde_yaml::Serializer::new(&mut bytes);
+    serde_yaml::with::singleton_map_recursive::serialize(pipeline, &mut serializer)?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::spec::load_text;
+    use proptest::prelude::*;
+    use std::path::Path;
+
+    const SPEC: &str = include_str!("testdata/spec.yaml");
+
+    fn read(text: &str) -> Pipeline {
+        load_text("spec.yaml", text, Path::new(""), &[]).unwrap().pipeline
+    }
+
+    fn assert_comes_back(pipeline: &Pipeline) {
+        let yaml = to_yaml(pipeline).unwrap();
+        assert_eq!(&read(&yaml), pipeline, "{yaml}");
+        assert!(!yaml.contains('!'), "{yaml}");
+    }
+
+    #[test]
+    fn a_pipeline_comes_back_as_it_was() {
+        let others = [
+            ("source: { dataset: blood_cells }", "source: { manifest: a.csv }\n  fallback: { synthetic: blood_cells }"),
+            ("normalize: backbone", "normalize: { custom: { mean: [0.1, 0.2, 0.3], std: [0.2, 0.3, 0.4] } }"),
+            ("size: 96", "size: [64, 96]"),
+            ("device: auto", "device: cuda:1"),
+            ("{ adamw: { weight_decay: 0.01 } }", "sgd"),
+            ("batch_norm: statistics", "batch_norm: { head: train, \"*\": frozen }\n      weight_decay: 1e-4"),
+            ("label_smoothing: 0.05", "class_weights: balanced\n  clip_grad_norm: 1.5"),
+        ];
+        assert_comes_back(&read(SPEC));
+        for (old, new) in others {
+            assert!(SPEC.contains(old), "{old}");
+            assert_comes_back(&read(&SPEC.replace(old, new)));
+        }
+        let (start, _) = SPEC.split_once("\nschedule:").unwrap();
+        assert_comes_back(&read(&format!(
+            "{start}\nschedule:\n  gradual_unfreeze: {{ every: 2, stages: [head], lr: 1e-3 }}\n"
+        )));
+    }
+
+    #[test]
+    fn numbers_of_single_precision_stay_short() {
+        assert!(to_yaml(&read(SPEC)).unwrap().contains("label_smoothing: 0.05\n"));
+    }
+
+    proptest! {
+        #[test]
+        fn any_names_and_numbers_come_back(
+            name in r#"[ -~é日]{0,12}|true|null|~|1e3|0x1F|yes|"#,
+            seed: u64,
+            smoothing in any::<f32>().prop_filter("a NaN equals nothing", |x| !x.is_nan()),
+            lr in any::<f64>().prop_filter("a NaN equals nothing", |x| !x.is_nan()),
+            p: f32,
+        ) {
+            prop_assume!(!p.is_nan());
+            let mut pipeline = read(SPEC);
+            pipeline.name.clone_from(&name);
+            pipeline.seed = seed;
+            pipeline.regularization.label_smoothing = smoothing;
+            let phases = pipeline.schedule.phases.as_mut().unwrap();
+            phases[0].train = vec![name.clone()];
+            phases[0].lr = crate::spec::PerGroup::All(lr);
+            phases[1].lr = crate::spec::PerGroup::Map([(name, lr)].into_iter().collect());
+            let yaml = to_yaml(&pipeline).unwrap();
+            prop_assert_eq!(read(&yaml), pipeline, "{}", yaml);
+        }
+    }
+}
+
+/// The pipeline with its paths made absolute; they are relative to `dir`, the folder of the spec.
+pub fn absolute(pipeline: &Pipeline, dir: &Path) -> Pipeline {
+    let dir = std::path::absolute(dir).unwrap_or_else(|_| dir.to_owned());
+    let settle = |path: &mut PathBuf| *path = dir.join(&path);
+    let mut pipeline = pipeline.clone();
+    for source in std::iter::once(&mut pipeline.data.source).chain(&mut pipeline.data.fallback) {
+        match source {
+            Source::Folder(path) | Source::Manifest(path) | Source::Npz(path) => settle(path),
+            Source::Dataset(_) | Source::Synthetic(_) => {}
+        }
+    }
+    if let Some(weights) = pipeline.backbone.as_mut().and_then(|backbone| backbone.weights.as_mut()) {
+        settle(weights);
+    }
+    pipeline
+}

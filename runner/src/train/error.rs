@@ -1,0 +1,90 @@
+//! Why a run fails.
+
+use crate::data::BadImage;
+use crate::engine::{EngineError, Kernels};
+use crate::layers::LayerError;
+use crate::net::{Net, NodeId};
+use crate::weights::WeightsError;
+use std::io;
+use std::path::Path;
+
+/// A run fails.
+#[derive(Debug, thiserror::Error)]
+pub enum TrainError {
+    /// The device failed.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// A layer failed.
+    #[error("layer `{node}`: {message}")]
+    Layer {
+        /// The layer's name in the net.
+        node: String,
+        /// What it said.
+        message: String,
+    },
+    /// An image that could be read before cannot be read now.
+    #[error("an image cannot be read any more: {0}")]
+    Image(#[from] BadImage),
+    /// A weight file or checkpoint cannot be read or written.
+    #[error(transparent)]
+    Weights(#[from] WeightsError),
+    /// A file of the run directory cannot be read or written.
+    #[error("{path}: {error}")]
+    File {
+        /// The file.
+        path: String,
+        /// The system's words.
+        error: io::Error,
+    },
+    /// The loss is not a number any more.
+    #[error("the loss became {loss} at step {step} (epoch {epoch}, phase `{phase}`); {gradients}")]
+    NotFinite {
+        /// The loss: NaN or infinite.
+        loss: f32,
+        /// The step at which it did.
+        step: u64,
+        /// The epoch, from 1.
+        epoch: usize,
+        /// The phase's name.
+        phase: String,
+        /// Which group had the largest gradient before, for a person.
+        gradients: String,
+    },
+    /// A frozen tensor changed: an internal error.
+    #[error(
+        "internal error: frozen tensors changed in phase `{phase}` (hash {before} at its start, {after} at its end)"
+    )]
+    FrozenChanged {
+        /// The phase's name.
+        phase: String,
+        /// The hash at its start.
+        before: String,
+        /// The hash at its end.
+        after: String,
+    },
+}
+
+impl TrainError {
+    /// Puts the layer's name to its error.
+    pub fn layer<D: Kernels>(net: &Net<D>, node: NodeId, error: &LayerError) -> Self {
+        let node = net.graph.nodes.get(node).map_or_else(|| node.to_string(), |node| node.name.clone());
+        TrainError::Layer { node, message: error.to_string() }
+    }
+
+    /// Puts the file's name to an error of the system.
+    pub fn file(path: &Path) -> impl FnOnce(io::Error) -> Self {
+        let path = path.display().to_string();
+        move |error| TrainError::File { path, error }
+    }
+
+    /// What to do about it, where that is known.
+    pub fn advice(&self) -> Option<&'static str> {
+        match self {
+            TrainError::NotFinite { .. } => Some(
+                "lower that group's learning rate, or cut gradients with `regularization: { clip_grad_norm: 1.0 }`; \
+                 the last good weights are kept in checkpoints/",
+            ),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,52 @@
+//! The forward pass over a whole split.
+
+use super::TrainError;
+use crate::data::{BadImage, Batch};
+use crate::engine::{KernelSet, Kernels, Tape, Tensor};
+use crate::metrics::{Answers, Scores};
+use crate::net::{Forward, Net};
+use crate::random::{Key, Purpose};
+
+/// What a net answers over a split.
+#[derive(Debug, Clone)]
+pub struct Evaluation {
+    /// The metrics.
+    pub scores: Scores,
+    /// Each sample's truth and probabilities, in order.
+    pub answers: Answers,
+    /// Each sample's place in the data set.
+    pub samples: Vec<usize>,
+}
+
+/// The logits of a batch, by inference statistics and without random layers.
+pub fn logits<D: Kernels>(device: &D, net: &Net<D>, batch: &Batch, kernels: KernelSet) -> Result<Vec<f32>, TrainError> {
+    let images = Tensor::from_vec(device, batch.images.clone(), &batch.dims)?;
+    let mut tape = Tape::off(kernels);
+    let run = Forward {
+        tape: &mut tape,
+        training: false,
+        norms: &[],
+        key: Key::new(0, Purpose::Layer),
+        samples: &batch.samples,
+    };
+    let output = net.forward(&images, run).map_err(|(node, error)| TrainError::layer(net, node, &error))?;
+    Ok(output.logits.to_vec())
+}
+
+/// Evaluates `net` over the batches of a split. `each` is told how many samples are done.
+pub fn evaluate<D: Kernels>(
+    device: &D,
+    net: &Net<D>,
+    batches: impl Iterator<Item = Result<Batch, BadImage>>,
+    mut each: impl FnMut(usize),
+) -> Result<Evaluation, TrainError> {
+    let mut answers = Answers::new(net.graph.output().count());
+    let mut samples = Vec::new();
+    for batch in batches {
+        let batch = batch?;
+        answers.push(&batch.labels, &logits(device, net, &batch, KernelSet::default())?);
+        samples.extend(batch.samples.iter().map(|&sample| sample as usize));
+        each(samples.len());
+    }
+    Ok(Evaluation { scores: Scores::of(&answers), answers, samples })
+}

@@ -1,0 +1,190 @@
+//! What happens in a run, one JSON object a line in `events.jsonl`.
+
+use crate::metrics::{ClassScore, Scores};
+use indexmap::IndexMap;
+use serde::Serialize;
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
+use std::path::Path;
+
+/// Something that happened. The field `event` in the file names which.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum Event {
+    /// The run begins.
+    RunStarted {
+        /// The pipeline's name.
+        name: String,
+        /// Where the run is kept.
+        run_dir: String,
+        /// The program's version.
+        version: &'static str,
+        /// The seed.
+        seed: u64,
+        /// Where it computes.
+        device: String,
+        /// What data is used, for a person.
+        data: String,
+        /// Whether the images are generated because the source could not be had.
+        fallback: bool,
+        /// The classes' names.
+        classes: Vec<String>,
+        /// Samples by split.
+        samples: Counts,
+        /// Images that cannot be read and are left out.
+        bad_images: Vec<String>,
+        /// How the weight file was taken, or that weights are random.
+        weights: String,
+    },
+    /// A phase begins.
+    PhaseStarted {
+        /// The phase's name.
+        phase: String,
+        /// Its epochs.
+        epochs: usize,
+        /// Steps before it.
+        step: u64,
+        /// Learning rate by group.
+        lr: IndexMap<String, f64>,
+        /// Values that train.
+        trainable: usize,
+        /// Values that do not.
+        frozen: usize,
+        /// Hash over all frozen tensors.
+        frozen_hash: String,
+    },
+    /// An epoch ends.
+    EpochFinished {
+        /// The phase's name.
+        phase: String,
+        /// Epochs since the run began, from 1.
+        epoch: usize,
+        /// Steps so far.
+        step: u64,
+        /// Learning rate by group.
+        lr: IndexMap<String, f64>,
+        /// Mean loss on the training split, with its augmentation and regularization.
+        train_loss: f64,
+        /// Accuracy on the training split, likewise.
+        train_accuracy: f64,
+        /// Metrics on the validation split.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        val: Option<Scores>,
+        /// The largest norm of all gradients of a step.
+        largest_gradient: f64,
+        /// Whether these are the best weights so far.
+        best: bool,
+        /// Images trained on a second.
+        images_per_second: f64,
+        /// Seconds it took, validation included.
+        seconds: f64,
+    },
+    /// A checkpoint is on disk.
+    CheckpointSaved {
+        /// Its file, within the run directory.
+        file: String,
+        /// Epochs so far.
+        epoch: usize,
+        /// Steps so far.
+        step: u64,
+    },
+    /// A phase ends.
+    PhaseFinished {
+        /// The phase's name.
+        phase: String,
+        /// Why.
+        reason: String,
+        /// Steps so far.
+        step: u64,
+        /// Hash over all frozen tensors: the same as at its start.
+        frozen_hash: String,
+    },
+    /// The run ends.
+    RunFinished {
+        /// Why.
+        reason: String,
+        /// What data was used, for a person.
+        data: String,
+        /// Whether the images were generated because the source could not be had.
+        fallback: bool,
+        /// The epoch of the weights that were tested.
+        best_epoch: usize,
+        /// Metrics on the test split with the best weights.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        test: Option<Scores>,
+        /// The scores of each class on the test split.
+        #[serde(skip_serializing_if = "IndexMap::is_empty")]
+        classes: IndexMap<String, ClassScore>,
+        /// Seconds it took.
+        seconds: f64,
+    },
+    /// The run ends by an error.
+    RunFailed {
+        /// The error.
+        reason: String,
+        /// Steps so far.
+        step: u64,
+    },
+}
+
+/// Samples by split.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Counts {
+    /// They train.
+    pub train: usize,
+    /// They are watched while training.
+    pub val: usize,
+    /// They are looked at once, at the end.
+    pub test: usize,
+}
+
+/// `events.jsonl` of a run.
+#[derive(Debug)]
+pub struct EventLog {
+    file: File,
+}
+
+impl EventLog {
+    /// Opens the log, to be added to.
+    pub fn open(path: &Path) -> io::Result<Self> {
+        let file = OpenOptions::new().create(true).append(true).open(path)?;
+        Ok(EventLog { file })
+    }
+
+    /// Adds one event with the time; it is in the file when this returns.
+    pub fn write(&mut self, event: &Event) -> io::Result<()> {
+        #[derive(Serialize)]
+        struct Line {
+            time: String,
+        }
+        let time = Line { time: jiff::Timestamp::now().to_string() };
+        let mut line = serde_json::to_value(event)?;
+        if let (Some(fields), serde_json::Value::Object(time)) = (line.as_object_mut(), serde_json::to_value(time)?) {
+            fields.extend(time);
+        }
+        let mut text = serde_json::to_string(&line)?;
+        text.push('\n');
+        self.file.write_all(text.as_bytes())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_is_an_object_that_names_its_event() -> io::Result<()> {
+        let dir = tempfile::tempdir()?;
+        let path = dir.path().join("events.jsonl");
+        let mut log = EventLog::open(&path)?;
+        log.write(&Event::CheckpointSaved { file: "checkpoints/last.safetensors".into(), epoch: 2, step: 40 })?;
+        log.write(&Event::RunFailed { reason: "two\nlines".into(), step: 41 })?;
+        let text = std::fs::read_to_string(path)?;
+        let lines: Vec<serde_json::Value> = text.lines().map(serde_json::from_str).collect::<Result<_, _>>()?;
+        assert_eq!(lines[0]["event"], "checkpoint_saved");
+        assert_eq!(lines[0]["step"], 40);
+        assert_eq!(lines[1]["reason"], "two\nlines");
+        assert!(lines[1]["time"].as_str().is_some_and(|time| time.ends_with('Z')));
+        Ok(())
+    }
+}

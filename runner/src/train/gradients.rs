@@ -1,0 +1,49 @@
+//! Norms and clipping of gradients, by group.
+
+use crate::engine::{Gradients, Kernels, Result};
+use crate::net::Net;
+use crate::plan::PhasePlan;
+use crate::regularize::Regularization;
+
+/// The norm of the gradient of each group of the phase.
+pub fn norms<D: Kernels>(phase: &PhasePlan, net: &Net<D>, gradients: &mut Gradients<D>) -> Result<Vec<f64>> {
+    phase
+        .groups
+        .iter()
+        .map(|group| {
+            let squares = group.params.iter().map(|&param| gradients.norm_squared(net.params.get(param)));
+            Ok(squares.sum::<Result<f64>>()?.sqrt())
+        })
+        .collect()
+}
+
+/// Clips gradients as the spec says: by the norm over all that trains, then by value.
+pub fn clip<D: Kernels>(
+    phase: &PhasePlan,
+    regularization: &Regularization,
+    net: &Net<D>,
+    gradients: &mut Gradients<D>,
+    norms: &[f64],
+) -> Result<()> {
+    let params = || phase.groups.iter().flat_map(|group| group.params.iter());
+    if let Some(bound) = regularization.clip_grad_norm {
+        // torch's clip_grad_norm_: the 1e-6 keeps the factor finite.
+        let factor = bound / (total(norms) + 1e-6);
+        if factor < 1.0 {
+            for &param in params() {
+                gradients.scale(net.params.get(param), factor as f32)?;
+            }
+        }
+    }
+    if let Some(bound) = regularization.clip_grad_value {
+        for &param in params() {
+            gradients.clip(net.params.get(param), bound as f32)?;
+        }
+    }
+    Ok(())
+}
+
+/// The norm over all groups.
+pub fn total(norms: &[f64]) -> f64 {
+    norms.iter().map(|norm| norm * norm).sum::<f64>().sqrt()
+}

@@ -1,0 +1,452 @@
+//! The loop: phases, epochs, steps.
+
+use super::checkpoint::{self, About, Position};
+use super::evaluate::{Evaluation, evaluate};
+use super::events::{Counts, Event, EventLog};
+use super::observer::{Observer, Progress};
+use super::optimizer::State;
+use super::step::{StepContext, step};
+use super::{RunDir, StopFlag, TrainError, files, frozen, gradients};
+use crate::data::{BadImage, Dataset, Loader};
+use crate::engine::device::empty_cache;
+use crate::engine::{Kernels, Tensor};
+use crate::metrics::{Confusion, Scores, per_class};
+use crate::net::Net;
+use crate::plan::{PhasePlan, Plan};
+use crate::random::{Key, Purpose};
+use crate::regularize::{EarlyStopping, LossTargets, Metric, Verdict, Watch};
+use crate::spec::Pipeline;
+use indexmap::IndexMap;
+use std::time::Instant;
+
+/// What a run is made of.
+pub struct Job<'a> {
+    /// What is to be done.
+    pub plan: &'a Plan,
+    /// The samples, those that cannot be read left out.
+    pub data: Dataset,
+    /// Images that cannot be read.
+    pub bad: Vec<BadImage>,
+    /// Where the run is kept.
+    pub dir: &'a RunDir,
+    /// Told by Ctrl-C.
+    pub stop: StopFlag,
+    /// Threads that read images.
+    pub workers: usize,
+}
+
+/// How a run ended, when not by an error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// All was done.
+    Finished,
+    /// It was stopped from outside, its position saved.
+    Interrupted,
+}
+
+/// Watches the validation loss and never stops.
+const NEVER: EarlyStopping =
+    EarlyStopping { metric: Metric::ValLoss, patience: usize::MAX, min_delta: 0.0, restore_best: false };
+
+/// Why an epoch's loop is left.
+enum Turn {
+    GoOn,
+    EarlyStop(String),
+    Interrupted,
+}
+
+/// Trains `net` as the plan says.
+pub fn train<D: Kernels>(
+    device: &D,
+    net: Net<D>,
+    job: Job<'_>,
+    weights: String,
+    observer: &mut dyn Observer,
+) -> Result<Outcome, TrainError> {
+    let mut run = Run::new(device, net, job, observer)?;
+    match run.all(weights) {
+        Ok(outcome) => Ok(outcome),
+        Err(error) => {
+            // The error itself matters more than a log that cannot be written either.
+            let _ = run.record(&Event::RunFailed { reason: error.to_string(), step: run.position.step });
+            Err(error)
+        }
+    }
+}
+
+struct Best<D: Kernels> {
+    epoch: usize,
+    weights: Vec<Tensor<D>>,
+}
+
+struct Run<'a, D: Kernels> {
+    device: &'a D,
+    net: Net<D>,
+    job: Job<'a>,
+    loader: Loader,
+    targets: LossTargets,
+    optimizer: State<D>,
+    rule: EarlyStopping,
+    watch: Watch,
+    best: Option<Best<D>>,
+    position: Position,
+    log: EventLog,
+    observer: &'a mut dyn Observer,
+    started: Instant,
+}
+
+impl<'a, D: Kernels> Run<'a, D> {
+    fn new(device: &'a D, net: Net<D>, job: Job<'a>, observer: &'a mut dyn Observer) -> Result<Self, TrainError> {
+        let spec = &job.plan.spec;
+        let path = job.dir.file("events.jsonl");
+        let log = EventLog::open(&path).map_err(TrainError::file(&path))?;
+        let loader = Loader::new(
+            job.data.clone(),
+            spec.data.image.clone(),
+            job.plan.normalize.clone(),
+            spec.augmentation.clone(),
+            spec.seed,
+            job.workers,
+        );
+        Ok(Run {
+            device,
+            net,
+            loader,
+            targets: loss_targets(spec, &job.data),
+            optimizer: State::new(spec.schedule.optimizer.clone()),
+            rule: spec.regularization.early_stopping.clone().unwrap_or(NEVER),
+            watch: Watch::default(),
+            best: None,
+            position: Position { phase: 0, epoch_in_phase: 0, epoch: 0, step: 0 },
+            log,
+            observer,
+            started: Instant::now(),
+            job,
+        })
+    }
+
+    fn record(&mut self, event: &Event) -> Result<(), TrainError> {
+        let path = self.job.dir.file("events.jsonl");
+        self.log.write(event).map_err(TrainError::file(&path))?;
+        self.observer.event(event);
+        Ok(())
+    }
+
+    fn all(&mut self, weights: String) -> Result<Outcome, TrainError> {
+        let plan = self.job.plan;
+        self.record(&self.run_started(weights))?;
+        let mut reason = "all phases are done".to_owned();
+        for (number, phase) in plan.phases.iter().enumerate() {
+            self.position = Position { phase: number, epoch_in_phase: 0, ..self.position.clone() };
+            match self.phase(phase)? {
+                Turn::GoOn => {}
+                Turn::EarlyStop(why) => {
+                    reason = why;
+                    break;
+                }
+                Turn::Interrupted => {
+                    self.save_last()?;
+                    return Ok(Outcome::Interrupted);
+                }
+            }
+        }
+        self.finish(reason)?;
+        Ok(Outcome::Finished)
+    }
+
+    fn run_started(&self, weights: String) -> Event {
+        let (plan, data) = (self.job.plan, &self.job.data);
+        Event::RunStarted {
+            name: plan.spec.name.clone(),
+            run_dir: self.job.dir.path().display().to_string(),
+            version: env!("CARGO_PKG_VERSION"),
+            seed: plan.spec.seed,
+            device: self.device.describe(),
+            data: data.facts.description.clone(),
+            fallback: data.facts.fallback,
+            classes: data.facts.classes.clone(),
+            samples: Counts { train: data.train.len(), val: data.val.len(), test: data.test.len() },
+            bad_images: self.job.bad.iter().map(ToString::to_string).collect(),
+            weights,
+        }
+    }
+
+    fn phase(&mut self, phase: &PhasePlan) -> Result<Turn, TrainError> {
+        let trainable = phase.trainable(self.net.graph.params.len());
+        self.net.params.want_grads(&trainable);
+        self.optimizer.begin(phase);
+        self.watch.waited = 0;
+        empty_cache(self.device)?;
+        let before = frozen::hash(&self.net, &phase.frozen);
+        self.record(&self.phase_started(phase, &trainable, before.clone()))?;
+
+        let mut turn = Turn::GoOn;
+        for _ in 0..phase.epochs {
+            turn = self.epoch(phase)?;
+            if !matches!(turn, Turn::GoOn) {
+                break;
+            }
+        }
+
+        let after = frozen::hash(&self.net, &phase.frozen);
+        if before != after {
+            return Err(TrainError::FrozenChanged { phase: phase.name.clone(), before, after });
+        }
+        let reason = match &turn {
+            Turn::GoOn => format!("its {} epochs are done", phase.epochs),
+            Turn::EarlyStop(why) => why.clone(),
+            Turn::Interrupted => "interrupted".to_owned(),
+        };
+        self.record(&Event::PhaseFinished {
+            phase: phase.name.clone(),
+            reason,
+            step: self.position.step,
+            frozen_hash: after,
+        })?;
+        Ok(turn)
+    }
+
+    fn phase_started(&self, phase: &PhasePlan, trainable: &[bool], frozen_hash: String) -> Event {
+        let params = &self.net.graph.params;
+        let count = |trains: bool| {
+            params
+                .iter()
+                .zip(trainable)
+                .filter(|(param, now)| **now == trains && !param.def.role.is_buffer())
+                .map(|(param, _)| param.def.count())
+                .sum()
+        };
+        Event::PhaseStarted {
+            phase: phase.name.clone(),
+            epochs: phase.epochs,
+            step: self.position.step,
+            lr: rates(phase),
+            trainable: count(true),
+            frozen: count(false),
+            frozen_hash,
+        }
+    }
+
+    fn epoch(&mut self, phase: &PhasePlan) -> Result<Turn, TrainError> {
+        let started = Instant::now();
+        let epoch = self.position.epoch + 1;
+        let Some(trained) = self.train_epoch(phase, epoch)? else {
+            return Ok(Turn::Interrupted);
+        };
+        let training_seconds = started.elapsed().as_secs_f64();
+        self.position.epoch = epoch;
+        self.position.epoch_in_phase += 1;
+
+        let val = if self.job.data.val.is_empty() { None } else { Some(self.evaluate_split(Split::Val)?.scores) };
+        let watched = watched(self.rule.metric, &trained, val.as_ref());
+        let verdict = self.watch.see(&self.rule, epoch, watched);
+        let improved = matches!(verdict, Verdict::Improved { .. });
+        self.record(&Event::EpochFinished {
+            phase: phase.name.clone(),
+            epoch,
+            step: self.position.step,
+            lr: rates(phase),
+            train_loss: trained.loss,
+            train_accuracy: trained.accuracy,
+            val,
+            largest_gradient: trained.largest_gradient,
+            best: improved,
+            images_per_second: trained.images as f64 / training_seconds,
+            seconds: started.elapsed().as_secs_f64(),
+        })?;
+        self.save_last()?;
+        if improved {
+            self.keep_best(watched)?;
+        }
+        Ok(match verdict {
+            _ if self.job.stop.is_raised() => Turn::Interrupted,
+            Verdict::Stop(why) => Turn::EarlyStop(format!("stopped early: {why}")),
+            Verdict::Improved { .. } | Verdict::Waited { .. } => Turn::GoOn,
+        })
+    }
+
+    /// One pass over the training split; `None` when interrupted.
+    fn train_epoch(&mut self, phase: &PhasePlan, epoch: usize) -> Result<Option<Trained>, TrainError> {
+        let plan = self.job.plan;
+        let batch_size = plan.spec.data.batch;
+        let order = files::epoch_order(&self.job.data.train, plan.spec.seed, epoch as u64, batch_size);
+        let context = StepContext {
+            device: self.device,
+            phase,
+            regularization: &plan.spec.regularization,
+            targets: &self.targets,
+            key: Key::new(plan.spec.seed, Purpose::Layer).with(epoch as u64),
+        };
+        let mut sums = Trained::default();
+        let mut last_norms: Vec<f64> = Vec::new();
+        for batch in self.loader.training(&order, batch_size, epoch as u64) {
+            let batch = batch?;
+            let report = step(&context, &mut self.net, &mut self.optimizer, &batch)?;
+            if !report.loss.is_finite() {
+                return Err(TrainError::NotFinite {
+                    loss: report.loss,
+                    step: self.position.step + 1,
+                    epoch,
+                    phase: phase.name.clone(),
+                    gradients: largest_group(phase, &last_norms),
+                });
+            }
+            self.position.step += 1;
+            sums.add(&report, batch.labels.len());
+            last_norms = report.gradient_norms;
+            self.observer.progress(Progress {
+                doing: &phase.name,
+                epoch,
+                epochs: plan.phases.iter().map(|phase| phase.epochs).sum(),
+                done: sums.images,
+                total: order.len(),
+                loss: Some(sums.loss / sums.images as f64),
+            });
+            if self.job.stop.is_raised() {
+                return Ok(None);
+            }
+        }
+        Ok(Some(sums.means()))
+    }
+
+    fn evaluate_split(&mut self, split: Split) -> Result<Evaluation, TrainError> {
+        let (doing, order) = match split {
+            Split::Val => ("validating", &self.job.data.val),
+            Split::Test => ("testing", &self.job.data.test),
+        };
+        let batches = self.loader.evaluation(order, self.job.plan.spec.data.batch);
+        let epochs = self.job.plan.phases.iter().map(|phase| phase.epochs).sum();
+        let (epoch, total) = (self.position.epoch, order.len());
+        let observer = &mut *self.observer;
+        evaluate(self.device, &self.net, batches, |done| {
+            observer.progress(Progress { doing, epoch, epochs, done, total, loss: None });
+        })
+    }
+
+    fn about(&self, watched: Option<f64>) -> About {
+        About {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            position: self.position.clone(),
+            classes: self.job.data.facts.classes.clone(),
+            watched,
+        }
+    }
+
+    fn save_last(&mut self) -> Result<(), TrainError> {
+        checkpoint::write(&self.job.dir.last(), &self.net, Some(&self.optimizer), &self.about(None))?;
+        self.saved("checkpoints/last.safetensors")
+    }
+
+    fn keep_best(&mut self, watched: f64) -> Result<(), TrainError> {
+        let weights = self.net.params.tensors().to_vec();
+        self.best = Some(Best { epoch: self.position.epoch, weights });
+        checkpoint::write(&self.job.dir.best(), &self.net, None, &self.about(Some(watched)))?;
+        self.saved("checkpoints/best.safetensors")
+    }
+
+    fn saved(&mut self, file: &str) -> Result<(), TrainError> {
+        let (epoch, step) = (self.position.epoch, self.position.step);
+        self.record(&Event::CheckpointSaved { file: file.to_owned(), epoch, step })
+    }
+
+    /// Tests the best weights and writes the results.
+    fn finish(&mut self, reason: String) -> Result<(), TrainError> {
+        let best_epoch = self.best.as_ref().map_or(self.position.epoch, |best| best.epoch);
+        let last: Vec<Tensor<D>> = self.net.params.tensors().to_vec();
+        if let Some(best) = self.best.take() {
+            self.net.params = crate::net::Params::new(best.weights);
+        }
+        let restore = self.job.plan.spec.regularization.early_stopping.as_ref().is_some_and(|rule| rule.restore_best);
+        if restore && best_epoch != self.position.epoch {
+            self.save_last()?;
+        }
+        let test = if self.job.data.test.is_empty() { None } else { Some(self.evaluate_split(Split::Test)?) };
+        if !restore {
+            self.net.params = crate::net::Params::new(last);
+        }
+        let classes = &self.job.data.facts.classes;
+        let mut scores = IndexMap::new();
+        if let Some(test) = &test {
+            let confusion = Confusion::of(&test.answers);
+            scores = classes.iter().cloned().zip(per_class::scores(&confusion)).collect();
+            files::write_predictions(self.job.dir, &self.job.data, test)?;
+            files::write_metrics(self.job.dir, test, best_epoch, classes)?;
+            self.observer.tested(classes, &test.answers, &confusion);
+        }
+        self.record(&Event::RunFinished {
+            reason,
+            data: self.job.data.facts.description.clone(),
+            fallback: self.job.data.facts.fallback,
+            best_epoch,
+            test: test.map(|test| test.scores),
+            classes: scores,
+            seconds: self.started.elapsed().as_secs_f64(),
+        })
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Split {
+    Val,
+    Test,
+}
+
+/// Sums over an epoch, and in the end means.
+#[derive(Default)]
+struct Trained {
+    images: usize,
+    loss: f64,
+    accuracy: f64,
+    largest_gradient: f64,
+}
+
+impl Trained {
+    fn add(&mut self, report: &super::step::StepReport, images: usize) {
+        self.images += images;
+        self.loss += f64::from(report.loss) * images as f64;
+        self.accuracy += report.correct as f64;
+        self.largest_gradient = self.largest_gradient.max(gradients::total(&report.gradient_norms));
+    }
+
+    fn means(mut self) -> Self {
+        let images = self.images.max(1) as f64;
+        self.loss /= images;
+        self.accuracy /= images;
+        self
+    }
+}
+
+fn loss_targets(spec: &Pipeline, data: &Dataset) -> LossTargets {
+    let classes = &data.facts.classes;
+    let weights = spec.regularization.class_weights.as_ref();
+    LossTargets {
+        smoothing: spec.regularization.label_smoothing,
+        weights: weights.map(|weights| weights.resolve(classes, &files::class_counts(data))),
+        soft: !spec.augmentation.batch.is_empty(),
+    }
+}
+
+fn rates(phase: &PhasePlan) -> IndexMap<String, f64> {
+    phase.groups.iter().map(|group| (group.name.clone(), group.lr)).collect()
+}
+
+/// The value of the watched metric; the training loss where there is no validation split.
+fn watched(metric: Metric, trained: &Trained, val: Option<&Scores>) -> f64 {
+    match (metric, val) {
+        (Metric::ValLoss, Some(val)) => val.loss,
+        (Metric::ValAccuracy, Some(val)) => val.accuracy,
+        (Metric::ValBalancedAccuracy, Some(val)) => val.balanced_accuracy,
+        (Metric::ValAuc, Some(val)) => val.auc.unwrap_or(0.5),
+        (Metric::TrainLoss, _) | (_, None) => trained.loss,
+    }
+}
+
+fn largest_group(phase: &PhasePlan, norms: &[f64]) -> String {
+    let largest = phase.groups.iter().zip(norms).max_by(|a, b| a.1.total_cmp(b.1));
+    match largest {
+        Some((group, norm)) => {
+            format!("in the step before, group `{}` had the largest gradient (norm {norm:.3e})", group.name)
+        }
+        None => "it was the first step of its epoch".to_owned(),
+    }
+}

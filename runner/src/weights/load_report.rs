@@ -1,0 +1,56 @@
+//! The load report: which tensors of a weight file go where, and what does not fit.
+
+use crate::net::ParamId;
+use std::fmt;
+
+/// Lines of one kind of gap that are shown to a person; programs get all.
+const SHOWN: usize = 8;
+
+/// Which tensors of a weight file go where. Made from the file's table of contents; values are
+/// read later.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct LoadReport {
+    /// Parameters and the file's tensors that they take.
+    pub matched: Vec<(ParamId, String)>,
+    /// Parameters of the net (head apart) that the file lacks.
+    pub missing: Vec<String>,
+    /// Tensors of the file that the net lacks.
+    pub unexpected: Vec<String>,
+    /// Parameters whose shapes differ: name, net's, file's (both in file order).
+    pub wrong_shape: Vec<(String, Vec<usize>, Vec<usize>)>,
+    /// One sentence for each gap that `allow` does not let pass; empty when loading may go on.
+    pub refused: Vec<String>,
+    /// How many parameters the net has, of the stage `head` only those that the file has too.
+    pub total: usize,
+    /// Whose names the file has: `timm's names`.
+    pub names: String,
+    /// What is worth knowing and stops nothing: allowed gaps that are none, ...
+    pub notes: Vec<String>,
+    /// Patterns of `allow` that let something pass, by kind of gap: missing, unexpected, shape.
+    pub allowed: [Vec<String>; 3],
+}
+
+impl fmt::Display for LoadReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "matched {} of {} parameters ({})", self.matched.len(), self.total, self.names)?;
+        let counts = [self.missing.len(), self.unexpected.len(), self.wrong_shape.len()];
+        for ((count, what), patterns) in
+            counts.into_iter().zip(["missing", "unexpected", "of another shape"]).zip(&self.allowed)
+        {
+            match count {
+                0 => {}
+                _ if patterns.is_empty() => write!(f, ", {count} {what}")?,
+                _ => write!(f, ", {count} {what} (allowed: {})", patterns.join(", "))?,
+            }
+        }
+        for (kind, lines) in [("refused", &self.refused), ("note", &self.notes)] {
+            for line in lines.iter().take(SHOWN) {
+                write!(f, "\n  {kind:<9}{line}")?;
+            }
+            if lines.len() > SHOWN {
+                write!(f, "\n  {:<9}and {} more", "", lines.len() - SHOWN)?;
+            }
+        }
+        Ok(())
+    }
+}

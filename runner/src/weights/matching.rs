@@ -1,0 +1,119 @@
+//! Finds for each parameter of a net the tensor of a weight file that it takes.
+
+use super::file::WeightFile;
+use super::names::{NameMap, maps};
+use super::{Dtype, layout};
+use crate::backbones::Arch;
+use crate::layers::Layout;
+use crate::net::{Graph, ParamId};
+use indexmap::IndexMap;
+use std::collections::HashMap;
+
+/// The stage that belongs to the task rather than to the backbone.
+pub(super) const HEAD: &str = "head";
+
+/// Buffers that count training steps: torch has them, and they mean nothing here.
+const COUNTERS: &str = "num_batches_tracked";
+
+/// What `torch.nn.DataParallel` puts before every name.
+const WRAPPER: &str = "module.";
+
+/// A tensor of the file.
+#[derive(Debug, Clone)]
+pub(super) struct Stored {
+    pub dims: Vec<usize>,
+    pub dtype: Dtype,
+    /// Our name of it, if the name map knows one.
+    pub ours: Option<String>,
+}
+
+/// Which tensors a net's parameters take, under the name map that suits the file best.
+#[derive(Debug)]
+pub(super) struct Matching {
+    pub label: &'static str,
+    /// The file's tensors by their own names, counters left out.
+    pub stored: IndexMap<String, Stored>,
+    /// The file's names, by our names.
+    by_ours: HashMap<String, String>,
+}
+
+impl Matching {
+    /// The file's tensor for one of our names.
+    pub fn source(&self, ours: &str) -> Option<(&str, &Stored)> {
+        let name = self.by_ours.get(ours)?;
+        self.stored.get(name).map(|stored| (name.as_str(), stored))
+    }
+
+    fn new(map: &NameMap, file: &WeightFile, graph: &Graph) -> Matching {
+        let wrapped = file.tensors().all(|(name, ..)| name.starts_with(WRAPPER));
+        let plain = |name: &str| if wrapped { name[WRAPPER.len()..].to_owned() } else { name.to_owned() };
+        let mut matching = Matching { label: map.label, stored: IndexMap::new(), by_ours: HashMap::new() };
+        let mut plain_names = HashMap::new();
+        for (name, dims, dtype) in file.tensors().filter(|(name, ..)| !name.ends_with(COUNTERS)) {
+            let ours = map.rename(&plain(name));
+            if let Some(ours) = &ours {
+                matching.by_ours.entry(ours.clone()).or_insert_with(|| name.to_owned());
+            }
+            plain_names.insert(plain(name), name.to_owned());
+            matching.stored.insert(name.to_owned(), Stored { dims: dims.to_vec(), dtype, ours });
+        }
+        matching.add_classifier(map, graph, &plain_names);
+        matching
+    }
+
+    /// Holds the framework's classifier against the linear layers of the head: where there are as
+    /// many, those of the same shape take the file's values.
+    fn add_classifier(&mut self, map: &NameMap, graph: &Graph, names: &HashMap<String, String>) {
+        let linears = head_linears(graph);
+        if linears.len() != map.classifier.len() {
+            return;
+        }
+        for (theirs, params) in map.classifier.iter().zip(linears) {
+            let source = |param: ParamId| {
+                let name = names.get(&format!("{theirs}.{}", graph.params[param].def.name))?;
+                let fits = fits(&layout::file_dims(&graph.params[param].def), &self.stored.get(name)?.dims);
+                fits.then(|| (graph.params[param].name.clone(), name.clone()))
+            };
+            if let Some(found) = params.into_iter().map(source).collect::<Option<Vec<_>>>() {
+                for (ours, name) in found {
+                    self.by_ours.entry(ours).or_insert(name);
+                }
+            }
+        }
+    }
+}
+
+/// The matching under which most of the net's parameters find a tensor.
+pub(super) fn best(file: &WeightFile, graph: &Graph, arch: Option<Arch>) -> Matching {
+    let found =
+        |matching: &Matching| graph.params.iter().filter(|param| matching.by_ours.contains_key(&param.name)).count();
+    let mut maps = maps(arch).into_iter().map(|map| Matching::new(&map, file, graph));
+    let first =
+        maps.next().unwrap_or_else(|| Matching { label: "no names", stored: IndexMap::new(), by_ours: HashMap::new() });
+    maps.fold(first, |best, other| if found(&other) > found(&best) { other } else { best })
+}
+
+/// Whether values of the file's shape can be taken as they are: linear layers are also written as
+/// convolutions over the whole image (timm's VGG) or over one pixel (squeeze-excite).
+pub(super) fn fits(net: &[usize], file: &[usize]) -> bool {
+    let product = |dims: &[usize]| dims.iter().try_fold(1_usize, |product, &dim| product.checked_mul(dim));
+    let across = matches!((net.len(), file.len()), (2, 4) | (4, 2));
+    net == file || across && net.first() == file.first() && product(net) == product(file)
+}
+
+/// Whether a parameter belongs to the head.
+pub(super) fn in_head(graph: &Graph, param: ParamId) -> bool {
+    graph.stages.get(graph.stage_of(param)).is_some_and(|stage| stage.name == HEAD)
+}
+
+/// The parameters of each linear layer of the head, in order.
+fn head_linears(graph: &Graph) -> Vec<Vec<ParamId>> {
+    let is_linear =
+        |&param: &ParamId| matches!(graph.params[param].def.layout, Layout::Linear | Layout::LinearAfterFlatten { .. });
+    graph
+        .nodes
+        .iter()
+        .map(|node| node.params.clone().collect::<Vec<_>>())
+        .filter(|params| params.iter().any(is_linear) && params.iter().all(|&param| in_head(graph, param)))
+        .collect()
+}

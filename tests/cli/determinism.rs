@@ -1,0 +1,32 @@
+//! The same spec gives the same numbers, whatever the number of workers.
+
+use crate::support::{Place, SMALL, of_kind};
+use serde_json::Value;
+
+fn losses(place: &Place, run: &str, workers: &str) -> Vec<(Value, Value, Value)> {
+    place.train(SMALL, run, &["--set", &format!("data.workers={workers}")]);
+    let events = place.events(run);
+    of_kind(&events, "epoch_finished")
+        .map(|event| (event["train_loss"].clone(), event["val"].clone(), event["largest_gradient"].clone()))
+        .collect()
+}
+
+#[test]
+fn one_worker_and_four_give_the_same_losses_to_the_last_bit() {
+    let place = Place::new();
+    let one = losses(&place, "one", "1");
+    let four = losses(&place, "four", "4");
+    let again = losses(&place, "again", "4");
+    assert_eq!(one.len(), 3);
+    assert_eq!(one, four);
+    assert_eq!(four, again);
+}
+
+#[test]
+fn another_seed_gives_other_losses() {
+    let place = Place::new();
+    let one = losses(&place, "one", "2");
+    place.train(SMALL, "other", &["--set", "seed=99"]);
+    let events = place.events("other");
+    assert_ne!(of_kind(&events, "epoch_finished").next().unwrap()["train_loss"], one[0].0);
+}

@@ -1,0 +1,111 @@
+//! A whole run: what is printed, what is left.
+
+use crate::support::{Place, SMALL, of_kind};
+use std::fs;
+
+#[test]
+fn a_run_leaves_its_spec_events_checkpoints_and_results() {
+    let place = Place::new();
+    let stdout = place.train(SMALL, "run", &["--set", "seed=4"]);
+    assert!(stdout.contains("phase all") && stdout.contains("epoch 3/3"), "{stdout}");
+    let last = stdout.lines().last().unwrap();
+    assert!(last.starts_with("done in ") && last.contains("synthetic"), "{last}");
+
+    let file = |name: &str| fs::read_to_string(place.path().join("run").join(name)).unwrap();
+    assert_eq!(file("spec.yaml"), SMALL);
+    assert!(file("resolved.yaml").contains("seed: 4"));
+    let metrics: serde_json::Value = serde_json::from_str(&file("metrics.json")).unwrap();
+    let images: u64 = metrics["confusion"]["rows"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .flat_map(|row| row.as_array().unwrap())
+        .map(|n| n.as_u64().unwrap())
+        .sum();
+    assert_eq!(file("predictions.csv").lines().count() as u64, images + 1);
+    for name in ["last", "best"] {
+        assert!(place.path().join(format!("run/checkpoints/{name}.safetensors")).is_file());
+    }
+
+    let events = place.events("run");
+    let kinds: Vec<&str> = events
+        .iter()
+        .map(|event| event["event"].as_str().unwrap())
+        .filter(|kind| *kind != "checkpoint_saved")
+        .collect();
+    assert_eq!(
+        kinds,
+        [
+            "run_started",
+            "phase_started",
+            "epoch_finished",
+            "epoch_finished",
+            "phase_finished",
+            "phase_started",
+            "epoch_finished",
+            "phase_finished",
+            "run_finished"
+        ]
+    );
+    let finished = events.last().unwrap();
+    assert_eq!(finished["reason"], "all phases are done");
+    assert!(finished["test"]["accuracy"].as_f64().unwrap() > 0.3);
+    assert!(finished["test"]["loss"].as_f64().unwrap().is_finite());
+    let epochs: Vec<_> = of_kind(&events, "epoch_finished").collect();
+    assert!(epochs[1]["train_loss"].as_f64() < epochs[0]["train_loss"].as_f64());
+    assert_eq!(epochs[0]["lr"]["*"], 0.01);
+    assert_eq!(epochs[2]["lr"]["head"], 0.001);
+}
+
+#[test]
+fn frozen_tensors_keep_their_hash_and_what_trains_does_not() {
+    let place = Place::new();
+    place.train(SMALL, "run", &[]);
+    let events = place.events("run");
+    let hash = |kind: &'static str| {
+        of_kind(&events, kind).map(|event| event["frozen_hash"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    let (started, finished) = (hash("phase_started"), hash("phase_finished"));
+    assert_eq!(started, finished);
+    assert_ne!(started[0], started[1], "the phases freeze different tensors");
+
+    // Between the end of `all` and the end of `head` only the head may have changed.
+    let started: Vec<_> = of_kind(&events, "phase_started").collect();
+    assert_eq!(started[0]["frozen"], 0);
+    assert_eq!(started[1]["trainable"], 16 * 3 + 3);
+    assert_eq!(started[1]["frozen"], 8 * 27 + 8 + 16 + 16 * 72 + 16 + 32);
+}
+
+#[test]
+fn early_stopping_says_why() {
+    let place = Place::new();
+    let spec = SMALL
+        .replace(
+            "label_smoothing: 0.05",
+            "early_stopping: { metric: val_loss, patience: 1, min_delta: 100, restore_best: true }",
+        )
+        .replace("epochs: 2", "epochs: 9");
+    place.train(&spec, "run", &[]);
+    let events = place.events("run");
+    let reason = events.last().unwrap()["reason"].as_str().unwrap().to_owned();
+    assert!(reason.contains("val_loss") && reason.contains('1'), "{reason}");
+    assert_eq!(of_kind(&events, "epoch_finished").count(), 2);
+    assert_eq!(of_kind(&events, "phase_finished").next().unwrap()["reason"], reason.as_str());
+}
+
+#[test]
+fn a_data_set_that_cannot_be_had_falls_back_and_says_so_three_times() {
+    let place = Place::new();
+    let spec = SMALL.replace(
+        "source: { synthetic: blood_cells }",
+        "source: { dataset: blood_cells }\n  fallback: { synthetic: blood_cells }",
+    );
+    let stdout = place.train(&spec, "run", &["--set", "schedule.phases.0.epochs=1"]);
+    let data_line = stdout.lines().find(|line| line.trim_start().starts_with("data ")).unwrap();
+    assert!(data_line.contains("synthetic") && data_line.contains("could not be had"), "{data_line}");
+    assert!(stdout.lines().last().unwrap().contains("synthetic"));
+    let events = place.events("run");
+    assert_eq!(events[0]["fallback"], true);
+    assert_eq!(events.last().unwrap()["fallback"], true);
+    assert!(events[0]["data"].as_str().unwrap().contains("synthetic"));
+}
