@@ -8,6 +8,7 @@ mod agreement;
 mod file;
 mod formula;
 mod pretrained;
+mod state_dict;
 mod subject;
 mod training;
 

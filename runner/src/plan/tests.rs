@@ -2,6 +2,7 @@
 
 use super::Plan;
 use crate::data::DataFacts;
+use crate::layers::Shape;
 use crate::spec::{self, Problems};
 use std::path::Path;
 
@@ -53,7 +54,7 @@ impl Spec {
 #[test]
 fn a_fine_spec_has_a_plan() {
     let plan = Spec::default().plan().unwrap();
-    assert_eq!(plan.graph.output(), crate::layers::Shape::Features(3));
+    assert_eq!(plan.graph.output(), Shape::Features(3));
     assert_eq!(plan.phases[0].trainable_values(&plan.graph), 512 * 3 + 3);
     assert_eq!(plan.phases[0].frozen.iter().filter(|frozen| !**frozen).count(), 2);
     assert!(plan.warnings[0].starts_with("random weights"), "{:?}", plan.warnings);
@@ -66,19 +67,16 @@ fn the_head_of_the_framework_stands_in_for_none() {
     let facts =
         DataFacts { classes: vec![String::new(); 5], samples: None, description: String::new(), fallback: false };
     let plan = Plan::over(&loaded.pipeline, &loaded.dir, facts).unwrap();
-    assert_eq!(plan.graph.output(), crate::layers::Shape::Features(5));
+    assert_eq!(plan.graph.output(), Shape::Features(5));
 }
 
 #[test]
 fn a_size_that_does_not_fit_names_the_layer_and_the_size() {
-    let [problem] =
-        &Spec { image: "{ size: 32 }", net: "backbone: { arch: inception_v3 }", ..Spec::default() }.problems()[..]
-    else {
-        panic!()
-    };
-    assert!(
-        problem.starts_with("data.image.size: images of 32x32x3 do not fit `inception_v3`: `mixed_6a.pool`"),
-        "{problem}"
+    let net = "backbone: { arch: inception_v3 }";
+    assert_eq!(
+        Spec { image: "{ size: 32 }", net, ..Spec::default() }.problems(),
+        ["data.image.size: images of 32x32x3 do not fit `inception_v3`: `Mixed_6a.branch3x3.conv` (conv2d) does not \
+          fit its input of 1x1x288: a window of 3x3 does not fit into an image of 1x1"]
     );
 }
 
@@ -162,6 +160,19 @@ fn all_problems_are_told_together() {
             "schedule.phases.1.lr",
         ]
     );
+}
+
+#[test]
+fn names_are_looked_up_although_the_net_does_not_fit() {
+    let schedule = "phases: [{ name: a, epochs: 1, train: [layers.7], lr: 1 }]";
+    let net = "layers: [{ max_pool: { size: 9 } }, { conv2d: { out: 4, kernel: 3 } }]";
+    let problems = Spec { image: "{ size: 4 }", net, schedule, ..Spec::default() }.problems();
+    assert_eq!(problems.len(), 2, "{problems:?}");
+    assert!(problems[0].starts_with("layers.0: "), "{problems:?}");
+    assert_eq!(problems[1], "schedule.phases.0.train.0: there is no `layers.7`");
+
+    let problems = Spec { net: "", schedule, ..Spec::default() }.problems();
+    assert_eq!(problems, [": the net is missing: neither `backbone` nor `layers` is given"]);
 }
 
 #[test]
