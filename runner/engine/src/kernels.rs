@@ -43,8 +43,8 @@ pub struct BatchStatistics<D: Kernels> {
 /// The operations of a device. The default methods are assembled from dfdx's public operations
 /// and run on every device; a device overrides what it does better.
 ///
-/// Shapes: images (N, H, W, C), features (N, F), convolution weights (KH, KW, C_in / groups,
-/// C_out), linear weights (in, out). No gradient is computed for an operand that wants none.
+/// Shapes: images (N, H, W, C), features (N, F), convolution weights (KH, KW, `C_in` / groups,
+/// `C_out`), linear weights (in, out). No gradient is computed for an operand that wants none.
 pub trait Kernels: Device<f32> + Cache + Synchronize {
     /// What it is, for a person.
     fn describe(&self) -> String {
@@ -162,7 +162,7 @@ pub trait Kernels: Device<f32> + Cache + Synchronize {
         assembled::sgd_step(step, param, velocity, gradients)
     }
 
-    /// One step of AdamW, the `number`th from 1; see [`AdamWStep::apply`].
+    /// One step of `AdamW`, the `number`th from 1; see [`AdamWStep::apply`].
     fn adamw_step(
         step: &AdamWStep,
         number: i32,

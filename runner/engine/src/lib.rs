@@ -1,8 +1,11 @@
 //! Tensors, the tape and the kernels. The only module that knows dfdx.
 //!
 //! Everything above works with [`Tensor`], [`Tape`] and the trait [`Kernels`], generic over the
-//! device. Activations are NHWC, convolution weights (KH, KW, C_in / groups, C_out), linear
+//! device. Activations are NHWC, convolution weights (KH, KW, `C_in` / groups, `C_out`), linear
 //! weights (in, out).
+
+// A test fails by a panic, and compares what must be equal to the last bit.
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::float_cmp))]
 
 pub mod assembled;
 mod cells;

@@ -19,6 +19,7 @@ pub struct Tensor<D: Kernels> {
 
 impl<D: Kernels> Tensor<D> {
     /// A tensor of these values; `values.len()` must be the product of `dims`.
+    #[allow(clippy::needless_pass_by_value)]
     pub fn from_vec(device: &D, values: Vec<f32>, dims: &[usize]) -> Result<Self> {
         let count = values.len();
         if count != dims.iter().product::<usize>() {

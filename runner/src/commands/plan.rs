@@ -30,3 +30,58 @@ pub fn load(spec: &Path, sets: &[String]) -> Result<(Loaded, Plan), SpecError> {
         Err(problems) => Err(loaded.error(&problems)),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::commands::check;
+
+    fn spec(name: &str) -> std::path::PathBuf {
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../pipelines").join(name)
+    }
+
+    fn sets(sets: &[&str]) -> Vec<String> {
+        sets.iter().map(|&set| set.to_owned()).collect()
+    }
+
+    #[test]
+    fn the_same_plan_for_a_person_and_for_programs() {
+        let (mut text, mut json) = (Vec::new(), Vec::new());
+        let sets = sets(&["schedule.phases.0.epochs=3"]);
+        run(&spec("from_scratch.yaml"), &sets, false, &mut text).unwrap();
+        run(&spec("from_scratch.yaml"), &sets, true, &mut json).unwrap();
+        let text = String::from_utf8(text).unwrap();
+        let json: serde_json::Value = serde_json::from_slice(&json).unwrap();
+        assert!(text.starts_with("from_scratch\n"), "{text}");
+        assert!(text.contains("synthetic blood_cells"), "{text}");
+        assert_eq!(json["phases"][0]["epochs"], 3);
+        assert_eq!(json["phases"][0]["trainable"], json["parameters"]);
+        assert_eq!(json["weights"], serde_json::Value::Null);
+    }
+
+    #[test]
+    fn checking_says_what_there_is() {
+        let mut out = Vec::new();
+        check::run(&spec("from_scratch.yaml"), &[], &mut out).unwrap();
+        let text = String::from_utf8(out).unwrap();
+        assert!(
+            text.ends_with("from_scratch.yaml is fine: 1 phase, 8 epochs, all 23,891 parameters train\n"),
+            "{text}"
+        );
+
+        let mut out = Vec::new();
+        check::run(&spec("from_scratch.yaml"), &sets(&["schedule.phases.0.train=[head]"]), &mut out).unwrap();
+        let text = String::from_utf8(out).unwrap();
+        assert!(text.contains("195 of 23,891 parameters train\nwarning: random weights"), "{text}");
+    }
+
+    #[test]
+    fn problems_point_into_the_file_or_the_override() {
+        let sets = sets(&["schedule.phases.0.train=[haed]", "data.image.size=2"]);
+        let error = run(&spec("from_scratch.yaml"), &sets, false, &mut Vec::new()).unwrap_err();
+        let CommandError::Spec(error) = error else { panic!("{error}") };
+        let text = error.render(false);
+        assert!(text.contains("--set:1:") && text.contains("did you mean `head`?"), "{text}");
+        assert!(text.contains("from_scratch.yaml:"), "{text}");
+    }
+}

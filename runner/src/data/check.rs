@@ -97,3 +97,71 @@ impl Drop for Progress {
         self.bar.finish_and_clear();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Places, open};
+    use super::*;
+    use image::RgbImage;
+    use std::fs;
+
+    /// A folder of `sound` images a class, with these broken ones in class `a`.
+    fn data(sound: usize, broken: &[(&str, &[u8])], max_bad: f64) -> (tempfile::TempDir, Data, Dataset) {
+        let dir = tempfile::tempdir().unwrap();
+        for class in ["a", "b"] {
+            fs::create_dir(dir.path().join(class)).unwrap();
+            for number in 0..sound {
+                RgbImage::new(4, 4).save(dir.path().join(class).join(format!("{number}.png"))).unwrap();
+            }
+        }
+        for (name, bytes) in broken {
+            fs::write(dir.path().join("a").join(name), bytes).unwrap();
+        }
+        let yaml = serde_yaml::from_str(&format!("source: {{ folder: . }}\nimage: {{ size: 8 }}\nmax_bad: {max_bad}"))
+            .unwrap();
+        let data: Data = serde_json::from_value(yaml).unwrap();
+        let dataset = open::open_in(&data, dir.path(), 1, &Places::default()).unwrap();
+        (dir, data, dataset)
+    }
+
+    const BROKEN: &[(&str, &[u8])] = &[("z.jpg", b""), ("nothing.png", b"no image"), ("cut.bmp", b"BM\x00\x01")];
+
+    #[test]
+    fn bad_images_are_found_in_order_whatever_the_number_of_workers() {
+        let (_dir, _, dataset) = data(20, BROKEN, 0.5);
+        let bad = scan(&dataset, 1);
+        let names: Vec<&str> = bad.iter().map(|image| image.name.as_str()).collect();
+        assert_eq!(names, ["a/cut.bmp", "a/nothing.png", "a/z.jpg"]);
+        assert_eq!(scan(&dataset, 4), bad);
+        assert_eq!(scan(&dataset, 0), bad);
+    }
+
+    #[test]
+    fn bad_images_are_left_out_up_to_a_limit() {
+        let (_dir, spec, dataset) = data(20, BROKEN, 0.07);
+        let bad = scan(&dataset, 2);
+        let rest = leave_out(dataset, &bad, &spec).unwrap();
+        assert_eq!(rest.train.len() + rest.val.len() + rest.test.len(), 40);
+        assert!(scan(&rest, 2).is_empty());
+
+        let (_dir, spec, dataset) = data(20, BROKEN, 0.06);
+        let message = leave_out(dataset, &bad, &spec).err().unwrap().to_string();
+        let mut lines = message.lines();
+        assert_eq!(lines.next(), Some("3 of 43 images cannot be read (7.0 %, `data.max_bad` lets 6.0 % pass):"));
+        assert!(lines.next().unwrap().starts_with("  a/cut.bmp: "));
+        assert_eq!(lines.count(), 2);
+    }
+
+    #[test]
+    fn a_split_of_which_nothing_is_left_is_an_error() {
+        let (_dir, spec, dataset) = data(20, &[], 1.0);
+        let bad: Vec<BadImage> = dataset
+            .val
+            .iter()
+            .map(|place| BadImage { name: dataset.samples.samples[*place].name.clone(), reason: "x".into() })
+            .collect();
+        let message = leave_out(dataset, &bad, &spec).err().unwrap().to_string();
+        assert!(message.starts_with("none of the images of the split `val` can be read:"), "{message}");
+        assert!(message.ends_with("  and 1 more"), "{message}");
+    }
+}

@@ -1,9 +1,9 @@
 //! What is known of the data without reading an image.
 
-use super::open::{check_group, instead, no_group};
-use super::registry::{self, Location};
-use super::{DataError, Places, folder, manifest, npz, synthetic};
-use crate::spec::{self, Data, Problem, Problems, Source, Split};
+use super::open::{check_group, no_group};
+use super::registry::{self, Entry, Location};
+use super::{DataError, Places, Samples, folder, manifest, npz, synthetic};
+use crate::spec::{self, Data, Problem, Problems, Source};
 use std::path::Path;
 
 /// What is known of the data without reading an image. Planning needs no more.
@@ -19,141 +19,125 @@ pub struct DataFacts {
     pub fallback: bool,
 }
 
-/// `blood_cells (1105 images)`.
-pub(super) fn described(what: &str, images: usize) -> String {
-    format!("{what} ({images} {})", if images == 1 { "image" } else { "images" })
+/// `blood_cells (1105 images; to be downloaded from ...)`.
+pub(super) fn described(what: &str, images: Option<usize>, notes: &[String]) -> String {
+    let count = images.map(|images| format!("{images} {}", if images == 1 { "image" } else { "images" }));
+    let notes: Vec<&str> = count.as_deref().into_iter().chain(notes.iter().map(String::as_str)).collect();
+    if notes.is_empty() { what.to_owned() } else { format!("{what} ({})", notes.join("; ")) }
+}
+
+/// What is said of a fallback that takes the place of `source`.
+pub(super) fn instead(fallback: &Source, source: &Source, reason: &str) -> Vec<String> {
+    let wanted = match source {
+        Source::Dataset(name) => format!("the data set {name}"),
+        Source::Folder(path) => format!("the folder {}", path.display()),
+        Source::Manifest(path) | Source::Npz(path) => format!("the file {}", path.display()),
+        Source::Synthetic(name) => format!("the generator {name}"),
+    };
+    let generated = matches!(fallback, Source::Synthetic(_)).then(|| "generated".to_owned());
+    generated.into_iter().chain([format!("{wanted} could not be had: {reason}")]).collect()
 }
 
 /// The facts of the data that a spec names, looking for named data sets in `places`.
 pub(super) fn gather(data: &Data, dir: &Path, places: &Places) -> Result<DataFacts, Problems> {
     let mut problems = Problems::default();
-    shares(&data.split, &mut problems);
-    let fallback = data.fallback.as_ref().and_then(|fallback| {
-        // Whether a fallback can be had is asked only once it is needed: it is generated, as a rule.
-        of(fallback, dir, None, places).map_err(|error| problems.push(problem("data.fallback", fallback, error))).ok()
+    // A fallback that could not be used is a mistake, even while it is not needed.
+    let fallback = data.fallback.as_ref().and_then(|source| {
+        let known = Known::of(source, dir, None, places);
+        known.map_err(|error| problems.push(problem("data.fallback", source, error))).ok().map(|known| (source, known))
     });
-    let group = data.split.group.as_deref();
-    let facts = match (of(&data.source, dir, group, places), &data.fallback, fallback) {
-        (Ok(facts), Some(source), Some(fallback)) => {
-            if facts.classes != fallback.classes {
-                problems.push(other_classes(source, &facts, &fallback));
+    let known = match Known::of(&data.source, dir, data.split.group.as_deref(), places) {
+        Ok(known) => {
+            if let Some((source, fallback)) = fallback
+                && fallback.classes != known.classes
+            {
+                problems.push(other_classes(source, &known.classes, &fallback.classes));
             }
-            Some(facts)
+            Some((known, false))
         }
-        (Ok(facts), _, _) => Some(facts),
-        (Err(DataError::Unavailable(reason)), Some(source), fallback) => fallback.map(|fallback| DataFacts {
-            description: instead(source, &fallback.description, &data.source, &reason),
-            fallback: true,
-            ..fallback
+        Err(DataError::Unavailable(reason)) if data.fallback.is_some() => fallback.map(|(source, mut known)| {
+            known.notes.extend(instead(source, &data.source, &reason));
+            (known, true)
         }),
-        (Err(error), _, _) => {
+        Err(error) => {
             problems.push(problem("data.source", &data.source, error));
             None
         }
     };
-    if let Some(facts) = &facts
-        && facts.classes.len() < 2
-    {
-        let classes = facts.classes.join(", ");
-        problems.push(Problem::new(
-            spec::Path::of("data.source"),
-            format!("there is only one class ({classes}): nothing can be learnt"),
-        ));
+    let Some((known, fallback)) = known else { return Err(problems) };
+    if let [class] = known.classes.as_slice() {
+        let path = spec::Path::of("data.source").key(key(&data.source));
+        problems.push(Problem::new(path, format!("there is only one class (`{class}`): nothing can be learnt")));
     }
-    match facts {
-        Some(facts) => problems.or(facts),
-        None => Err(problems),
-    }
+    let Known { classes, samples, what, notes } = known;
+    let description = described(&what, samples, &notes);
+    problems.or(DataFacts { classes, samples, description, fallback })
 }
 
-/// The facts of one source.
-fn of(source: &Source, dir: &Path, group: Option<&str>, places: &Places) -> Result<DataFacts, DataError> {
-    let listed = |path: &Path, samples: super::Samples| DataFacts {
-        description: described(&path.display().to_string(), samples.samples.len()),
-        samples: Some(samples.samples.len()),
-        classes: samples.classes,
-        fallback: false,
-    };
-    match source {
-        Source::Dataset(name) => {
-            let entry = registry::find(name)
-                .ok_or_else(|| DataError::invalid(format!("there is no data set called `{name}`")))?;
-            check_group(entry, group)?;
-            Ok(named(entry, &registry::locate(entry, places)))
-        }
-        Source::Folder(path) => {
-            no_group(&path.display().to_string(), group)?;
-            Ok(listed(path, folder::list(&dir.join(path))?))
-        }
-        Source::Manifest(path) => Ok(listed(path, manifest::list(&dir.join(path), group)?)),
-        Source::Npz(path) => {
-            no_group(&path.display().to_string(), group)?;
-            Ok(listed(path, npz::list(&dir.join(path))?))
-        }
-        Source::Synthetic(name) => {
-            let classes = synthetic::classes(name)
-                .ok_or_else(|| DataError::invalid(format!("there is no generator called `{name}`")))?;
-            Ok(DataFacts {
-                classes: classes.iter().map(|class| (*class).to_owned()).collect(),
-                samples: None,
-                description: format!("synthetic {name}"),
-                fallback: false,
-            })
-        }
-    }
+/// What is known of one source.
+struct Known {
+    classes: Vec<String>,
+    samples: Option<usize>,
+    what: String,
+    notes: Vec<String>,
 }
 
-/// The facts of a data set of the registry that lies at `location`.
-fn named(entry: &registry::Entry, location: &Location) -> DataFacts {
-    let what = described(entry.name, entry.images);
-    let (samples, description) = match location {
-        Location::Prepared(_) => (Some(entry.images), what),
-        Location::Archive(path) => (Some(entry.images), format!("{what}, to be prepared from {}", path.display())),
-        Location::Unchecked(folder) => (None, format!("{} (unchecked, in {})", entry.name, folder.display())),
-        Location::Download => (Some(entry.images), format!("{what}, to be downloaded from {}", entry.url)),
-    };
-    DataFacts {
-        classes: entry.classes.iter().map(|class| (*class).to_owned()).collect(),
-        samples,
-        description,
-        fallback: false,
-    }
-}
-
-/// The shares are shares of one whole.
-fn shares(split: &Split, problems: &mut Problems) {
-    let shares = [("train", split.train), ("val", split.val), ("test", split.test)];
-    let mut wrong = false;
-    for (name, share) in shares {
-        let low = if name == "train" { share > 0.0 } else { share >= 0.0 };
-        if !low || share > 1.0 {
-            wrong = true;
-            let message = format!("{share} is no share: it must lie between 0 and 1");
-            problems.push(Problem::new(spec::Path::of("data.split").key(name), message));
+impl Known {
+    fn of(source: &Source, dir: &Path, group: Option<&str>, places: &Places) -> Result<Self, DataError> {
+        match source {
+            Source::Dataset(name) => {
+                let entry = registry::find(name)
+                    .ok_or_else(|| DataError::invalid(format!("there is no data set called `{name}`")))?;
+                check_group(entry, group)?;
+                Ok(Known::named(entry, &registry::locate(entry, places)))
+            }
+            Source::Folder(path) => {
+                no_group(path, group)?;
+                Ok(Known::listed(path, folder::list(&dir.join(path))?))
+            }
+            Source::Manifest(path) => Ok(Known::listed(path, manifest::list(&dir.join(path), group)?)),
+            Source::Npz(path) => {
+                no_group(path, group)?;
+                Ok(Known::listed(path, npz::list(&dir.join(path))?))
+            }
+            Source::Synthetic(name) => {
+                let classes = synthetic::classes(name)
+                    .ok_or_else(|| DataError::invalid(format!("there is no generator called `{name}`")))?;
+                let classes = classes.iter().map(|class| (*class).to_owned()).collect();
+                Ok(Known { classes, samples: None, what: format!("synthetic {name}"), notes: Vec::new() })
+            }
         }
     }
-    let sum: f64 = shares.iter().map(|(_, share)| share).sum();
-    if !wrong && (sum - 1.0).abs() > 1e-6 {
-        let sum = (sum * 1e6).round() / 1e6;
-        problems.push(
-            Problem::new(spec::Path::of("data.split"), format!("the shares sum to {sum}, not to 1"))
-                .help("those that are not given are train: 0.7, val: 0.15, test: 0.15"),
-        );
+
+    fn listed(path: &Path, samples: Samples) -> Self {
+        let count = samples.samples.len();
+        Known { classes: samples.classes, samples: Some(count), what: path.display().to_string(), notes: Vec::new() }
+    }
+
+    fn named(entry: &Entry, location: &Location) -> Self {
+        let (samples, note) = match location {
+            Location::Prepared(_) => (Some(entry.images), None),
+            Location::Archive(file) => (Some(entry.images), Some(format!("to be prepared from {}", file.display()))),
+            Location::Unchecked(folder) => (None, Some(format!("unchecked, in {}", folder.display()))),
+            Location::Download => (Some(entry.images), Some(format!("to be downloaded from {}", entry.url))),
+        };
+        Known {
+            classes: entry.classes.iter().map(|class| (*class).to_owned()).collect(),
+            samples,
+            what: entry.name.to_owned(),
+            notes: note.into_iter().collect(),
+        }
     }
 }
 
 /// An error as a problem of the source at `path`.
 fn problem(path: &str, source: &Source, error: DataError) -> Problem {
-    let (key, unknown) = match source {
-        Source::Dataset(name) => ("dataset", registry::find(name).is_none().then(|| (name, registry::names()))),
-        Source::Folder(_) => ("folder", None),
-        Source::Manifest(_) => ("manifest", None),
-        Source::Npz(_) => ("npz", None),
-        Source::Synthetic(name) => {
-            ("synthetic", synthetic::classes(name).is_none().then(|| (name, synthetic::NAMES.to_vec())))
-        }
+    let here = spec::Path::of(path).key(key(source));
+    let unknown = match source {
+        Source::Dataset(name) => registry::find(name).is_none().then(|| (name, registry::names())),
+        Source::Synthetic(name) => synthetic::classes(name).is_none().then(|| (name, synthetic::NAMES.to_vec())),
+        _ => None,
     };
-    let here = spec::Path::of(path).key(key);
     match error {
         DataError::NoGroup { ref wanted, ref offered, .. } => {
             let problem = Problem::new(spec::Path::of("data.split.group"), error.to_string());
@@ -173,20 +157,130 @@ fn problem(path: &str, source: &Source, error: DataError) -> Problem {
     }
 }
 
-fn other_classes(source: &Source, facts: &DataFacts, fallback: &DataFacts) -> Problem {
-    let key = match source {
+fn other_classes(fallback: &Source, classes: &[String], others: &[String]) -> Problem {
+    let message = format!("its classes ({}) are not those of the source ({})", others.join(", "), classes.join(", "));
+    Problem::new(spec::Path::of("data.fallback").key(key(fallback)), message)
+}
+
+/// The key of a source in the spec.
+fn key(source: &Source) -> &'static str {
+    match source {
         Source::Dataset(_) => "dataset",
         Source::Folder(_) => "folder",
         Source::Manifest(_) => "manifest",
         Source::Npz(_) => "npz",
         Source::Synthetic(_) => "synthetic",
-    };
-    Problem::new(
-        spec::Path::of("data.fallback").key(key),
-        format!(
-            "its classes ({}) are not those of the source ({})",
-            fallback.classes.join(", "),
-            facts.classes.join(", ")
-        ),
-    )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    fn data(yaml: &str) -> Data {
+        let yaml = serde_yaml::from_str(&format!("{yaml}\nimage: {{ size: 8 }}")).unwrap();
+        serde_json::from_value(yaml).unwrap()
+    }
+
+    /// A folder with a manifest of two classes, and with `images/a` and `images/b`.
+    fn here() -> tempfile::TempDir {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("m.csv"), "path,label,patient\n1.png,a,p\n2.png,b,q\n").unwrap();
+        fs::write(dir.path().join("broken.csv"), "path,label\n1.png\n").unwrap();
+        for class in ["a", "b"] {
+            fs::create_dir_all(dir.path().join("images").join(class)).unwrap();
+            fs::write(dir.path().join("images").join(class).join("1.png"), "").unwrap();
+        }
+        fs::create_dir_all(dir.path().join("one/a")).unwrap();
+        fs::write(dir.path().join("one/a/1.png"), "").unwrap();
+        dir
+    }
+
+    fn facts(yaml: &str) -> DataFacts {
+        gather(&data(yaml), here().path(), &Places::default()).unwrap()
+    }
+
+    /// Path, message and help of the only problem.
+    fn problem(yaml: &str) -> (String, String, String) {
+        let dir = here();
+        let mut problems = gather(&data(yaml), dir.path(), &Places::default()).unwrap_err().0;
+        assert_eq!(problems.len(), 1, "{problems:?}");
+        let problem = problems.remove(0);
+        let message = problem.message.replace(&dir.path().display().to_string(), "DIR");
+        (problem.path.to_string(), message, problem.help.unwrap_or_default())
+    }
+
+    #[test]
+    fn sources_say_what_they_hold() {
+        let of = |yaml| {
+            let facts = facts(yaml);
+            assert!(!facts.fallback);
+            (facts.classes.join(" "), facts.samples, facts.description)
+        };
+        assert_eq!(of("source: { folder: images }"), ("a b".into(), Some(2), "images (2 images)".into()));
+        assert_eq!(of("source: { manifest: m.csv }"), ("a b".into(), Some(2), "m.csv (2 images)".into()));
+        let cells = "erythrocyte leukocyte platelet";
+        assert_eq!(of("source: { synthetic: blood_cells }"), (cells.into(), None, "synthetic blood_cells".into()));
+        let url = registry::find("blood_cells").unwrap().url;
+        let description = format!("blood_cells (1105 images; to be downloaded from {url})");
+        assert_eq!(of("source: { dataset: blood_cells }"), (cells.into(), Some(1105), description));
+    }
+
+    #[test]
+    fn what_is_missing_or_unknown_is_a_problem_at_its_place() {
+        let (path, message, help) = problem("source: { dataset: blod_cells }");
+        assert_eq!(path, "data.source.dataset");
+        assert_eq!(message, "there is no data set called `blod_cells`");
+        assert_eq!(help, "did you mean `blood_cells`?");
+        let (path, message, help) = problem("source: { folder: none }");
+        assert_eq!((path.as_str(), message.as_str()), ("data.source.folder", "DIR/none does not exist"));
+        assert_eq!(help, "paths are relative to the folder of the spec");
+        let (path, message, _) = problem("source: { manifest: broken.csv }");
+        assert_eq!(path, "data.source.manifest");
+        assert_eq!(message, "DIR/broken.csv:2: 1 fields where the first line has 2");
+        assert_eq!(problem("source: { npz: none.npz }").0, "data.source.npz");
+        let (path, _, help) = problem("source: { synthetic: blood }\nfallback: { synthetic: blood_cells }");
+        assert_eq!((path.as_str(), help.as_str()), ("data.source.synthetic", "expected one of `blood_cells`"));
+        let (path, message, _) = problem("source: { folder: images/a }");
+        assert_eq!(
+            (path.as_str(), message.as_str()),
+            ("data.source.folder", "DIR/images/a holds images, but no folders: each class needs a folder")
+        );
+    }
+
+    #[test]
+    fn groups_that_a_source_lacks_are_a_problem() {
+        let (path, message, help) = problem("source: { manifest: m.csv }\nsplit: { group: patients }");
+        assert_eq!(path, "data.split.group");
+        assert!(message.ends_with("m.csv has no groups called `patients`"), "{message}");
+        assert_eq!(help, "did you mean `patient`?");
+        let (path, _, help) = problem("source: { dataset: blood_cells }\nsplit: { group: source }");
+        assert_eq!((path.as_str(), help.as_str()), ("data.split.group", "expected one of `source_image`"));
+        assert_eq!(problem("source: { folder: images }\nsplit: { group: patient }").0, "data.split.group");
+        assert_eq!(facts("source: { manifest: m.csv }\nsplit: { group: patient }").samples, Some(2));
+    }
+
+    #[test]
+    fn a_fallback_is_used_and_told_where_the_source_is_missing() {
+        let facts = facts("source: { folder: none }\nfallback: { synthetic: blood_cells }");
+        assert!(facts.fallback);
+        assert_eq!(facts.classes, ["erythrocyte", "leukocyte", "platelet"]);
+        let (start, end) =
+            ("synthetic blood_cells (generated; the folder none could not be had: ", "none does not exist)");
+        assert!(facts.description.starts_with(start) && facts.description.ends_with(end), "{}", facts.description);
+    }
+
+    #[test]
+    fn a_fallback_hides_no_mistake() {
+        let (path, _, _) = problem("source: { manifest: broken.csv }\nfallback: { synthetic: blood_cells }");
+        assert_eq!(path, "data.source.manifest");
+        let (path, message, _) = problem("source: { manifest: m.csv }\nfallback: { synthetic: blood_cells }");
+        assert_eq!(path, "data.fallback.synthetic");
+        assert_eq!(message, "its classes (erythrocyte, leukocyte, platelet) are not those of the source (a, b)");
+        assert_eq!(problem("source: { manifest: m.csv }\nfallback: { folder: none }").0, "data.fallback.folder");
+        let (path, message, _) = problem("source: { folder: one }");
+        assert_eq!(path, "data.source.folder");
+        assert_eq!(message, "there is only one class (`a`): nothing can be learnt");
+    }
 }

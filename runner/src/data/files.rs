@@ -15,13 +15,13 @@ const LARGEST: u64 = 1 << 30;
 #[derive(Debug, Clone, Default)]
 pub struct Files {
     /// A temporary folder that holds the files: it lives as long as somebody may read from it.
-    keep: Option<Arc<TempDir>>,
+    _keep: Option<Arc<TempDir>>,
 }
 
 impl Files {
     /// Files in a temporary folder, which goes when this and its copies do.
     pub fn within(folder: Option<TempDir>) -> Self {
-        Files { keep: folder.map(Arc::new) }
+        Files { _keep: folder.map(Arc::new) }
     }
 }
 

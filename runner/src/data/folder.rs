@@ -97,7 +97,7 @@ fn of_classes(root: &Path, folders: &[PathBuf], split: Option<SplitName>) -> Res
     for folder in folders {
         let mut files = Vec::new();
         let real = folder.canonicalize().map_err(|error| unreadable(folder, &error))?;
-        walk(folder, real, &mut BTreeSet::new(), &mut files, 0)?;
+        walk(folder, &real, &mut BTreeSet::new(), &mut files, 0)?;
         if files.is_empty() {
             return Err(DataError::invalid(format!(
                 "{} holds no images ({})",
@@ -122,7 +122,7 @@ fn of_classes(root: &Path, folders: &[PathBuf], split: Option<SplitName>) -> Res
 /// links: each is visited once, so links that lead in circles come to an end.
 fn walk(
     folder: &Path,
-    real: PathBuf,
+    real: &Path,
     visited: &mut BTreeSet<PathBuf>,
     files: &mut Vec<PathBuf>,
     depth: usize,
@@ -130,7 +130,7 @@ fn walk(
     if depth > DEEPEST {
         return Err(DataError::invalid(format!("{}: folders lie more than {DEEPEST} deep", folder.display())));
     }
-    if !visited.insert(real.clone()) {
+    if !visited.insert(real.to_owned()) {
         return Ok(());
     }
     for entry in entries(folder)? {
@@ -138,12 +138,12 @@ fn walk(
             Kind::File if is_image(&entry.path) => files.push(entry.path),
             Kind::File => {}
             Kind::Folder => {
-                let real = entry.path.file_name().map_or_else(|| real.clone(), |name| real.join(name));
-                walk(&entry.path, real, visited, files, depth + 1)?;
+                let real = entry.path.file_name().map_or_else(|| real.to_owned(), |name| real.join(name));
+                walk(&entry.path, &real, visited, files, depth + 1)?;
             }
             Kind::FolderLink => {
                 let real = entry.path.canonicalize().map_err(|error| unreadable(&entry.path, &error))?;
-                walk(&entry.path, real, visited, files, depth + 1)?;
+                walk(&entry.path, &real, visited, files, depth + 1)?;
             }
         }
     }

@@ -137,7 +137,7 @@ fn labelled(listing: Vec<(Sample, String)>) -> Samples {
         .into_iter()
         .map(|(sample, label)| Sample { label: places.get(label.as_str()).copied().unwrap_or_default(), ..sample })
         .collect();
-    Samples { samples, classes }
+    Samples { classes, samples }
 }
 
 fn at(file: &Path, line: u64, message: &str) -> DataError {

@@ -1,6 +1,6 @@
 //! Opens the data that a spec names: finds it, lists its samples, splits them.
 
-use super::facts::described;
+use super::facts::{described, instead};
 use super::files::Files;
 use super::registry::{self, Entry};
 use super::split::{self, Parts};
@@ -106,7 +106,8 @@ pub(super) fn open_in(data: &Data, dir: &Path, seed: u64, places: &Places) -> Re
     let found = match (find(&data.source, dir, group, seed, places), &data.fallback) {
         (Err(DataError::Unavailable(reason)), Some(fallback)) => {
             let found = find(fallback, dir, None, seed, places)?;
-            Found { fallback: true, what: instead(fallback, &found.what, &data.source, &reason), ..found }
+            let notes = found.notes.into_iter().chain(instead(fallback, &data.source, &reason)).collect();
+            Found { fallback: true, notes, ..found }
         }
         (found, _) => found?,
     };
@@ -114,29 +115,18 @@ pub(super) fn open_in(data: &Data, dir: &Path, seed: u64, places: &Places) -> Re
     Ok(found.divided(parts))
 }
 
-/// What is said of a fallback that is used.
-pub(super) fn instead(fallback: &Source, what: &str, source: &Source, reason: &str) -> String {
-    let wanted = match source {
-        Source::Dataset(name) => format!("the data set {name}"),
-        Source::Folder(path) => format!("the folder {}", path.display()),
-        Source::Manifest(path) | Source::Npz(path) => format!("the file {}", path.display()),
-        Source::Synthetic(name) => format!("the generator {name}"),
-    };
-    let generated = if matches!(fallback, Source::Synthetic(_)) { "generated; " } else { "" };
-    format!("{what} ({generated}{wanted} could not be had: {reason})")
-}
-
 /// A source that was found, not split yet.
 struct Found {
     samples: Samples,
     images: Arc<dyn ImageSource>,
     what: String,
+    notes: Vec<String>,
     fallback: bool,
 }
 
 impl Found {
     fn new(what: String, samples: Samples, images: impl ImageSource + 'static) -> Self {
-        Found { samples, images: Arc::new(images), what, fallback: false }
+        Found { samples, images: Arc::new(images), what, notes: Vec::new(), fallback: false }
     }
 
     fn files(what: String, samples: Samples) -> Self {
@@ -145,17 +135,14 @@ impl Found {
 
     fn divided(self, parts: Parts) -> Dataset {
         let count = self.samples.samples.len();
-        let mut description = described(&self.what, count);
-        if let Some(note) = &parts.note {
-            description = format!("{description}; {note}");
-        }
+        let Parts { train, val, test, note } = parts;
+        let notes: Vec<String> = self.notes.into_iter().chain(note).collect();
         let facts = DataFacts {
             classes: self.samples.classes.clone(),
             samples: Some(count),
-            description,
+            description: described(&self.what, Some(count), &notes),
             fallback: self.fallback,
         };
-        let Parts { train, val, test, .. } = parts;
         Dataset { samples: self.samples, images: self.images, facts, train, val, test }
     }
 }
@@ -169,18 +156,21 @@ fn find(source: &Source, dir: &Path, group: Option<&str>, seed: u64, places: &Pl
             named(entry, group, places)
         }
         Source::Folder(path) => {
-            no_group(&path.display().to_string(), group)?;
+            no_group(path, group)?;
             Ok(Found::files(path.display().to_string(), folder::list(&dir.join(path))?))
         }
         Source::Manifest(path) => Ok(Found::files(path.display().to_string(), manifest::list(&dir.join(path), group)?)),
         Source::Npz(path) => {
-            no_group(&path.display().to_string(), group)?;
+            no_group(path, group)?;
             let (samples, images) = npz::open(&dir.join(path))?;
             Ok(Found::new(path.display().to_string(), samples, images))
         }
         Source::Synthetic(name) => {
             let (samples, images) = synthetic::open(name, seed)
                 .ok_or_else(|| DataError::invalid(format!("there is no generator called `{name}`")))?;
+            if samples.samples.iter().all(|sample| sample.group.is_none()) {
+                no_group(Path::new(name), group)?;
+            }
             Ok(Found::new(format!("synthetic {name}"), samples, images))
         }
     }
@@ -190,8 +180,8 @@ fn find(source: &Source, dir: &Path, group: Option<&str>, seed: u64, places: &Pl
 fn named(entry: &Entry, group: Option<&str>, places: &Places) -> Result<Found, DataError> {
     check_group(entry, group)?;
     let had = registry::obtain(entry, places)?;
-    let what = had.note.map_or_else(|| entry.name.to_owned(), |note| format!("{} ({note})", entry.name));
-    Ok(Found::new(what, had.samples, Files::within(had.keep)))
+    let found = Found::new(entry.name.to_owned(), had.samples, Files::within(had.keep));
+    Ok(Found { notes: had.note.into_iter().collect(), ..found })
 }
 
 /// A data set has the groups that are asked for.
@@ -207,11 +197,111 @@ pub(super) fn check_group(entry: &Entry, group: Option<&str>) -> Result<(), Data
 }
 
 /// A source without groups is asked for none.
-pub(super) fn no_group(what: &str, group: Option<&str>) -> Result<(), DataError> {
+pub(super) fn no_group(what: &Path, group: Option<&str>) -> Result<(), DataError> {
     match group {
         Some(wanted) => {
-            Err(DataError::NoGroup { what: what.to_owned(), wanted: wanted.to_owned(), offered: Vec::new() })
+            Err(DataError::NoGroup { what: what.display().to_string(), wanted: wanted.to_owned(), offered: Vec::new() })
         }
         None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use image::{Rgb, RgbImage};
+    use std::fmt::Write as _;
+    use std::fs;
+
+    /// A folder with ten sound images a class, and one more in `b` that is none.
+    fn here() -> tempfile::TempDir {
+        let dir = tempfile::tempdir().unwrap();
+        let mut manifest = "path,label,patient\n".to_owned();
+        for (class, red) in [("a", 50), ("b", 200)] {
+            fs::create_dir_all(dir.path().join("images").join(class)).unwrap();
+            for number in 0..10 {
+                let path = format!("images/{class}/{number}.png");
+                RgbImage::from_pixel(3, 2, Rgb([red, number, 0])).save(dir.path().join(&path)).unwrap();
+                writeln!(manifest, "{path},{class},p{}", number % 5).unwrap();
+            }
+        }
+        fs::write(dir.path().join("m.csv"), manifest).unwrap();
+        fs::write(dir.path().join("images/b/broken.png"), "no image").unwrap();
+        dir
+    }
+
+    fn opened(dir: &Path, yaml: &str) -> Result<Dataset, DataError> {
+        let yaml = serde_yaml::from_str(&format!("{yaml}\nimage: {{ size: 8 }}")).unwrap();
+        let data = serde_json::from_value(yaml).unwrap();
+        open_in(&data, dir, 3, &Places::default())
+    }
+
+    #[test]
+    fn a_folder_is_opened_and_its_pixels_read() {
+        let dir = here();
+        let data = opened(dir.path(), "source: { folder: images }").unwrap();
+        assert_eq!(data.facts.description, "images (21 images)");
+        assert_eq!((data.train.len(), data.val.len(), data.test.len()), (15, 3, 3));
+        let sample = data.samples.samples.iter().find(|sample| sample.name == "b/7.png").unwrap();
+        let pixels = data.images.read(sample).unwrap();
+        assert_eq!((pixels.height, pixels.width, pixels.channels), (2, 3, 3));
+        assert_eq!(&pixels.bytes[..3], [200, 7, 0]);
+    }
+
+    #[test]
+    fn a_manifest_is_divided_by_its_groups() {
+        let dir = here();
+        let data = opened(
+            dir.path(),
+            "source: { manifest: m.csv }\nsplit: { train: 0.6, val: 0.2, test: 0.2, group: patient }",
+        )
+        .unwrap();
+        assert_eq!((data.train.len(), data.val.len(), data.test.len()), (12, 4, 4));
+        let patients = |places: &[usize]| -> HashSet<String> {
+            places.iter().filter_map(|place| data.samples.samples[*place].group.clone()).collect()
+        };
+        assert_eq!(patients(&data.train).len() + patients(&data.val).len() + patients(&data.test).len(), 5);
+    }
+
+    #[test]
+    fn a_fallback_is_told() {
+        let dir = here();
+        let data = opened(dir.path(), "source: { folder: none }\nfallback: { folder: images }").unwrap();
+        assert!(data.facts.fallback);
+        let description = data.facts.description.replace(&dir.path().display().to_string(), "DIR");
+        assert_eq!(description, "images (21 images; the folder none could not be had: DIR/none does not exist)");
+        let wrong = opened(dir.path(), "source: { manifest: images/b/broken.png }\nfallback: { folder: images }");
+        assert!(matches!(wrong, Err(DataError::Invalid(_))));
+    }
+
+    #[test]
+    fn groups_that_are_not_there_are_an_error() {
+        let dir = here();
+        let error = opened(dir.path(), "source: { folder: images }\nsplit: { group: patient }").err().unwrap();
+        assert_eq!(error.to_string(), "images has no groups called `patient`");
+    }
+
+    #[test]
+    fn a_folder_for_a_test_takes_the_classes_of_the_net() {
+        let dir = here();
+        let classes = ["b", "c", "a"].map(str::to_owned);
+        let data = open_for_test(&dir.path().join("images"), &classes).unwrap();
+        assert_eq!((data.train.len(), data.test.len()), (0, 21));
+        assert_eq!(data.facts.classes, classes);
+        assert_eq!(data.samples.samples[0].name, "a/0.png");
+        assert_eq!(data.samples.samples[0].label, 2);
+        let error = open_for_test(&dir.path().join("images"), &classes[..2]).err().unwrap().to_string();
+        assert!(error.ends_with("holds the class `a`, which the net does not know; it knows b, c"), "{error}");
+    }
+
+    #[test]
+    fn images_that_are_left_out_move_no_others() {
+        let dir = here();
+        let data = opened(dir.path(), "source: { folder: images }").unwrap();
+        let bad = BadImage { name: data.samples.samples[data.val[1]].name.clone(), reason: "x".into() };
+        let rest = data.clone().without(&[bad]);
+        assert_eq!((&rest.train, &rest.test), (&data.train, &data.test));
+        assert_eq!(rest.val, [data.val[0], data.val[2]]);
+        assert_eq!(rest.samples, data.samples);
     }
 }

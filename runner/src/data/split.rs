@@ -150,16 +150,18 @@ fn by_share(
 
 /// The units in an order that depends on the key and on names, not on the order of the samples.
 fn units(samples: &Samples, places: &[usize], stratify: bool, key: Key) -> Vec<Unit> {
-    let mut named: BTreeMap<(bool, &str), (Vec<usize>, BTreeMap<usize, usize>)> = BTreeMap::new();
+    let mut named: BTreeMap<(bool, &str), Vec<usize>> = BTreeMap::new();
     for (place, sample) in places.iter().filter_map(|&place| Some((place, samples.samples.get(place)?))) {
         let id = sample.group.as_deref().map_or((false, sample.name.as_str()), |group| (true, group));
-        let (members, counts) = named.entry(id).or_default();
-        members.push(place);
-        *counts.entry(if stratify { sample.label } else { 0 }).or_default() += 1;
+        named.entry(id).or_default().push(place);
     }
     let mut units: Vec<(u32, Unit)> = named
         .into_iter()
-        .map(|((_, name), (members, counts))| {
+        .map(|((_, name), members)| {
+            let mut counts: BTreeMap<usize, usize> = BTreeMap::new();
+            for sample in members.iter().filter_map(|&place| samples.samples.get(place)) {
+                *counts.entry(if stratify { sample.label } else { 0 }).or_default() += 1;
+            }
             (key.named(name).stream().bits(), Unit { members, counts: counts.into_iter().collect() })
         })
         .collect();
@@ -196,4 +198,145 @@ pub(super) fn not_empty(parts: &Parts, split: &Split) -> Result<(), DataError> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Sample;
+    use super::super::sample::Pointer;
+    use super::*;
+    use proptest::prelude::*;
+
+    fn split(train: f64, val: f64, test: f64) -> Split {
+        Split { train, val, test, ..Split::default() }
+    }
+
+    /// Samples of (class, group, split).
+    fn samples(rows: &[(usize, Option<usize>, Option<SplitName>)]) -> Samples {
+        let sample = |(place, (label, group, split)): (usize, &(usize, Option<usize>, Option<SplitName>))| Sample {
+            name: format!("{place}.png"),
+            pointer: Pointer::Number(place),
+            label: *label,
+            group: group.map(|group| format!("g{group}")),
+            split: *split,
+        };
+        Samples {
+            classes: (0..4).map(|class| class.to_string()).collect(),
+            samples: rows.iter().enumerate().map(sample).collect(),
+        }
+    }
+
+    fn error(rows: &[(usize, Option<usize>, Option<SplitName>)], split: &Split) -> String {
+        divide(&samples(rows), split, 1).unwrap_err().to_string()
+    }
+
+    proptest! {
+        #[test]
+        fn every_sample_is_in_one_split_and_every_group_too(
+            rows in prop::collection::vec((0usize..4, prop::option::of(0usize..30)), 60..300),
+            seed in 0u64..1000, stratify: bool,
+        ) {
+            let rows: Vec<_> = rows.into_iter().map(|(label, group)| (label, group, None)).collect();
+            let samples = samples(&rows);
+            let parts = divide(&samples, &Split { stratify, ..Split::default() }, seed).unwrap();
+            let mut places: Vec<usize> = parts.each().into_iter().flat_map(|(_, places)| places.to_vec()).collect();
+            places.sort_unstable();
+            prop_assert_eq!(places, (0..rows.len()).collect::<Vec<_>>());
+            let mut groups: HashMap<&str, SplitName> = HashMap::new();
+            for (split, places) in parts.each() {
+                prop_assert!(places.is_sorted() && !places.is_empty());
+                for group in places.iter().filter_map(|place| samples.samples[*place].group.as_deref()) {
+                    prop_assert_eq!(*groups.entry(group).or_insert(split), split);
+                }
+            }
+        }
+
+        #[test]
+        fn the_order_of_the_samples_does_not_matter(
+            rows in prop::collection::vec((0usize..4, prop::option::of(0usize..30)), 20..100), seed in 0u64..1000,
+        ) {
+            let rows: Vec<_> = rows.into_iter().map(|(label, group)| (label, group, None)).collect();
+            let forward = samples(&rows);
+            let mut backward = forward.clone();
+            backward.samples.reverse();
+            let names = |samples: &Samples| {
+                let parts = divide(samples, &Split::default(), seed).unwrap();
+                parts.each().map(|(_, places)| {
+                    let mut names: Vec<String> = places.iter().map(|p| samples.samples[*p].name.clone()).collect();
+                    names.sort_unstable();
+                    names
+                })
+            };
+            prop_assert_eq!(names(&forward), names(&backward));
+        }
+    }
+
+    #[test]
+    fn the_seed_decides() {
+        let samples = samples(&[(0, None, None); 100]);
+        let divide = |seed| divide(&samples, &Split::default(), seed).unwrap();
+        assert_eq!(divide(7), divide(7));
+        assert_ne!(divide(7), divide(8));
+        assert_eq!([70, 15, 15], divide(7).each().map(|(_, places)| places.len()));
+    }
+
+    #[test]
+    fn classes_are_in_proportion() {
+        // 80 of one class, 20 of another, sorted as folders are.
+        let rows: Vec<_> = (0..100).map(|place| (usize::from(place >= 80), None, None)).collect();
+        let samples = samples(&rows);
+        let parts = divide(&samples, &split(0.5, 0.25, 0.25), 3).unwrap();
+        let rare = parts.each().map(|(_, places)| places.iter().filter(|place| **place >= 80).count());
+        assert_eq!(rare, [10, 5, 5]);
+    }
+
+    #[test]
+    fn own_splits_are_kept() {
+        use SplitName::{Test, Train, Val};
+        let rows: Vec<_> = [Test, Train, Val, Train].into_iter().map(|split| (0, None, Some(split))).collect();
+        let parts = divide(&samples(&rows), &Split::default(), 1).unwrap();
+        assert_eq!(parts, Parts { train: vec![1, 3], val: vec![2], test: vec![0], note: None });
+    }
+
+    #[test]
+    fn a_split_that_the_source_lacks_is_carved_from_train_and_told() {
+        let rows: Vec<_> = (0..130)
+            .map(|place| (place % 2, None, Some(if place < 100 { SplitName::Train } else { SplitName::Test })))
+            .collect();
+        let parts = divide(&samples(&rows), &split(0.6, 0.15, 0.25), 1).unwrap();
+        assert_eq!((parts.train.len(), parts.val.len()), (80, 20));
+        assert_eq!(parts.test, (100..130).collect::<Vec<_>>());
+        assert!(parts.val.iter().all(|place| *place < 100));
+        assert_eq!(parts.note.as_deref(), Some("val carved from its train, as it has none of its own"));
+        let parts = divide(&samples(&rows[..100]), &split(0.6, 0.2, 0.2), 1).unwrap();
+        assert_eq!([60, 20, 20], parts.each().map(|(_, places)| places.len()));
+        assert_eq!(parts.note.as_deref(), Some("val and test carved from its train, as it has none of its own"));
+    }
+
+    #[test]
+    fn what_cannot_be_divided_is_told() {
+        let none = (0, None, None);
+        assert_eq!(
+            error(&[none, none], &Split::default()),
+            "2 samples cannot be divided into train, val, test: each split needs at least one"
+        );
+        let rows: Vec<_> = (0..20).map(|place| (0, Some(place % 2), None)).collect();
+        assert_eq!(
+            error(&rows, &Split::default()),
+            "2 groups cannot be divided into train, val, test: each split needs at least one"
+        );
+        assert!(divide(&samples(&rows), &split(0.5, 0.5, 0.0), 1).is_ok());
+        assert_eq!(error(&[(0, None, Some(SplitName::Val))], &Split::default()), "the split `train` has no images");
+    }
+
+    #[test]
+    fn own_splits_that_divide_a_group_are_an_error() {
+        let rows = [
+            (0, Some(1), Some(SplitName::Train)),
+            (0, Some(2), Some(SplitName::Val)),
+            (0, Some(1), Some(SplitName::Test)),
+        ];
+        let message = error(&rows, &Split::default());
+        assert!(message.starts_with("group `g1` is both in train and in test (`2.png`)"), "{message}");
+    }
 }

@@ -113,8 +113,8 @@ mod tests {
     #[test]
     fn a_layer_that_is_not_there_is_refused_with_the_names_that_are() {
         let said = parse_error("conv3d: { out: 3 }");
-        assert!(said.contains("unknown variant `conv3d`") && said.contains("`conv2d`"), "{said}");
-        assert!(parse_error("{ relu: {}, dropout: 0.5 }").contains("one layer an item: `dropout`"));
+        assert!(said.contains("unknown layer `conv3d`") && said.contains("`conv2d`"), "{said}");
+        assert!(parse_error("{ relu: {}, dropout: 0.5 }").contains("dropout"));
     }
 
     #[test]

@@ -195,7 +195,7 @@ mod tests {
 
     #[test]
     fn refuses_arguments_out_of_bounds() {
-        assert!(parse_error("conv2d").contains("`conv2d` needs arguments"));
+        assert!(parse_error("conv2d").contains("`conv2d` needs `out`"));
         assert!(parse_error("conv2d: { out: 0, kernel: 3 }").contains("0 is not from 1 to 65536"));
         assert!(parse_error("conv2d: { out: 8, kernel: 0 }").contains("0 is not from 1 to 4096"));
         assert!(parse_error("conv2d: { out: 8, kernel: [3, 99999] }").contains("99999 is not from 1 to 4096"));

@@ -73,7 +73,7 @@ mod tests {
     fn reads_a_probability() {
         assert_eq!(parse("dropout: 0.2"), Dropout(0.2).into());
         assert_eq!(parse("dropout: 0"), Dropout(0.0).into());
-        assert!(parse_error("dropout").contains("needs arguments"));
+        assert!(parse_error("dropout").contains("`dropout` needs a value"));
         for bad in ["1", "-0.1", "20", ".nan"] {
             assert!(parse_error(&format!("dropout: {bad}")).contains("is not from 0 to below 1"), "{bad}");
         }

@@ -106,7 +106,7 @@ mod tests {
             parse("max_pool: { size: [3, 2], stride: 2, padding: 1, ceil_mode: true }"),
             MaxPool::new(Size([3, 2])).stride(2).padding(1).ceil_mode().into()
         );
-        assert!(parse_error("max_pool").contains("needs arguments"));
+        assert!(parse_error("max_pool").contains("`max_pool` needs `size`"));
         assert!(parse_error("max_pool: { size: 2, stride: 0 }").contains("0 is not from 1 to 4096"));
     }
 

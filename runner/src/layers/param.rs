@@ -54,7 +54,7 @@ pub enum Init {
 pub enum Layout {
     /// The same order: vectors.
     Plain,
-    /// In memory (KH, KW, C_in / groups, C_out), in files (C_out, C_in / groups, KH, KW).
+    /// In memory `(KH, KW, C_in / groups, C_out)`, in files `(C_out, C_in / groups, KH, KW)`.
     Conv,
     /// In memory (in, out), in files (out, in).
     Linear,

@@ -3,7 +3,7 @@
 
 use super::{Activations, Forward, Graph, Net, Output, Params, Part, Source};
 use super::{Builder, builder::BuildError, sequential};
-use crate::engine::{Cpu, Gradients, KernelSet, Tape, Tensor};
+use crate::engine::{Cpu, Gradients, KernelSet, Kernels, Tape, Tensor};
 use crate::layers::{Add, AnyLayer, BatchNorm, Concat, Conv2d, Dropout, Flatten, GlobalAvgPool, Layout, Linear};
 use crate::layers::{MaxPool, NormMode, Relu, Role, Shape, Silu, StochasticDepth};
 use crate::random::{Key, Purpose};
@@ -99,19 +99,20 @@ impl How {
         net.forward_range(nodes, given, self.run(&mut Tape::off(self.kernels))).unwrap()
     }
 
-    /// The loss, and its gradients.
-    fn loss(&self, net: &Net<Cpu>) -> (f64, Gradients<Cpu>) {
-        let mut tape = Tape::recording(self.kernels);
-        let logits = net.forward(&images(&net.graph), self.run(&mut tape)).unwrap().logits;
+    fn loss(&self, net: &Net<Cpu>, tape: &mut Tape<Cpu>) -> Tensor<Cpu> {
+        let logits = net.forward(&images(&net.graph), self.run(tape)).unwrap().logits;
         let targets: Vec<f32> =
             (0..SAMPLES * CLASSES).map(|i| if i % CLASSES == i / CLASSES % CLASSES { 0.25 } else { 0.0 }).collect();
         let targets = Tensor::from_vec(&Cpu::default(), targets, &[SAMPLES, CLASSES]).unwrap();
-        let loss = Cpu::cross_entropy(&mut tape, &logits, &targets).unwrap();
-        (f64::from(loss.to_vec()[0]), tape.backward(&loss).unwrap())
+        Cpu::cross_entropy(tape, &logits, &targets).unwrap()
+    }
+
+    fn gradients(&self, net: &Net<Cpu>) -> Gradients<Cpu> {
+        let mut tape = Tape::recording(self.kernels);
+        let loss = self.loss(net, &mut tape);
+        tape.backward(&loss).unwrap()
     }
 }
-
-use crate::engine::Kernels;
 
 fn assert_near(found: &[f32], expected: &[f32]) {
     let near = found.iter().zip(expected).all(|(a, b)| (a - b).abs() <= 1e-5 * (1.0 + b.abs()));
@@ -330,7 +331,7 @@ fn gradients_flow_through_branches() {
         (KernelSet::Assembled, NormMode::Inference),
     ] {
         let how = How { kernels, training: true, norms: vec![norm; net.graph.nodes.len()] };
-        let (_, mut gradients) = how.loss(&net);
+        let mut gradients = how.gradients(&net);
         for (id, param) in net.graph.params.iter().enumerate().filter(|(id, _)| wanted[*id]) {
             let values = net.params.get(id).to_vec();
             let mut random = Key::new(9, Purpose::Init).named(&param.name).stream();
@@ -347,7 +348,7 @@ fn gradients_flow_through_branches() {
                 let values = values.iter().zip(&direction).map(|(value, step)| value + sign * STEP * step).collect();
                 let mut moved = net.clone();
                 moved.params.set(id, Tensor::from_vec(&Cpu::default(), values, &param.def.dims).unwrap());
-                how.loss(&moved).0
+                f64::from(how.loss(&moved, &mut Tape::off(kernels)).to_vec()[0])
             };
             let difference = (moved(1.0) - moved(-1.0)) / (2.0 * f64::from(STEP));
             assert!(
@@ -364,7 +365,7 @@ fn what_wants_no_gradient_gets_none() {
     let mut net = net(residual());
     let head = net.graph.params_of(2);
     net.params.want_grads(&(0..net.graph.params.len()).map(|id| head.contains(&id)).collect::<Vec<_>>());
-    let (_, mut gradients) = How::training(&net.graph).loss(&net);
+    let mut gradients = How::training(&net.graph).gradients(&net);
     for id in 0..net.graph.params.len() {
         let gradient = gradients.of(net.params.get(id)).unwrap().to_vec();
         assert_eq!(gradient.iter().any(|&value| value != 0.0), head.contains(&id), "{}", net.graph.params[id].name);

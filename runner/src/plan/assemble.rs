@@ -9,34 +9,46 @@ use crate::spec::{Backbone, Path, Pipeline, Problem, Problems};
 /// Outputs of a net that is looked at although the data's classes are not known.
 const SOME_CLASSES: usize = 2;
 
+/// A side in pixels that is enough for most nets.
+const ROOMY: usize = 224;
+
 /// The net that a spec describes, with an output for each of `classes`; `None` where the data could
 /// not be looked at.
 ///
-/// `problems` has what [`crate::spec::check`] found, and gets what is wrong beyond. Where another net with the same stages can still be had, as
-/// when the image is too small for the backbone, that one is given: names can be looked up in it.
+/// `problems` has what [`crate::spec::check`] found, and gets what is wrong beyond. Where another
+/// net with the same stages can still be had, as when the image is too small for the backbone, that
+/// one is given: names can be looked up in it.
 pub fn assemble(spec: &Pipeline, classes: Option<usize>, problems: &mut Problems) -> Option<Graph> {
+    if spec.backbone.is_none() && spec.layers.is_none() {
+        return None;
+    }
     let input = input(spec, problems);
     let count = classes.unwrap_or(SOME_CLASSES);
     let head = head(spec, count);
-    let stand_in = match input.ok_or(None).and_then(|input| build(spec, input, &head, count).map_err(Some)) {
-        Ok(graph) => {
+    let first = match input.map(|input| build(spec, input, &head, count)) {
+        Some(Ok(graph)) => {
             if let Some(classes) = classes {
                 check_output(spec, &graph, classes, problems);
             }
             return Some(graph);
         }
-        Err(problem) => {
-            let (input, known) = (native(spec, input)?, problem.clone());
-            problems.0.extend(problem);
-            match build(spec, input, &head, count) {
-                Ok(graph) => return Some(graph),
-                Err(another) if Some(&another.path) == known.as_ref().map(|known| &known.path) => {}
-                Err(another) => problems.push(another),
-            }
-            input
-        }
+        Some(Err(problem)) => Some(problem),
+        None => None,
     };
-    stand_in_heads(spec, count).into_iter().find_map(|head| build(spec, stand_in, &head, count).ok())
+    // What is wrong apart from the size of the image shows with a larger one.
+    let again = build(spec, roomy(spec), &head, count);
+    let told = first.as_ref().map(|problem| problem.path.clone());
+    problems.0.extend(first);
+    match again {
+        Ok(graph) => Some(graph),
+        Err(another) => {
+            if Some(&another.path) != told.as_ref() {
+                problems.push(another);
+            }
+            let heads = stand_in_heads(spec, count);
+            heads.into_iter().find_map(|head| build(spec, roomy(spec), &head, count).ok())
+        }
+    }
 }
 
 /// The shape of the images, if there can be such images ([`crate::spec::check`] looked at their
@@ -57,11 +69,12 @@ fn input(spec: &Pipeline, problems: &mut Problems) -> Option<Shape> {
     Some(Shape::Image { height, width, channels: image.channels.count() })
 }
 
-/// A shape of image that the net takes for sure, to look at its names although the spec's does not
-/// fit.
-fn native(spec: &Pipeline, input: Option<Shape>) -> Option<Shape> {
-    let side = spec.backbone.as_ref().map(|backbone| backbone.arch.native_size());
-    side.map(|side| Shape::Image { height: side, width: side, channels: 3 }).or(input)
+/// A shape of image that the net is likely to take, to look at its names although the spec's does
+/// not fit.
+fn roomy(spec: &Pipeline) -> Shape {
+    let backbone = spec.backbone.as_ref().map(|backbone| (backbone.arch.native_size(), Channels::Rgb));
+    let (side, channels) = backbone.unwrap_or((ROOMY, spec.data.image.channels));
+    Shape::Image { height: side, width: side, channels: channels.count() }
 }
 
 fn head(spec: &Pipeline, classes: usize) -> Vec<AnyLayer> {

@@ -1,4 +1,5 @@
 //! Small nets for the plan's tests.
+#![allow(clippy::unwrap_used)]
 
 use crate::layers::{BatchNorm, Conv2d, Flatten, Linear, Pad, Relu, Shape};
 use crate::net::{Builder, Graph, Source};

@@ -8,7 +8,7 @@ use crate::weights::LoadReport;
 
 /// All warnings.
 pub fn all(graph: &Graph, phases: &[PhasePlan], report: Option<&LoadReport>, data: &DataFacts) -> Vec<String> {
-    let generated = data.fallback.then(|| format!("the images are generated, not real: {}", data.description));
+    let generated = data.fallback.then(|| format!("the images are not those of `data.source`: {}", data.description));
     generated.into_iter().chain(frozen_random(graph, phases, report)).collect()
 }
 

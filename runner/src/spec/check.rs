@@ -3,7 +3,6 @@
 use super::data::{Data, Image, Normalize, Split};
 use super::{GradualUnfreeze, Path, PerGroup, Phase, Pipeline, Problem, Problems, Schedule};
 use crate::optim::Optimizer;
-use crate::regularize::Regularization;
 use std::collections::HashMap;
 use std::fmt::Display;
 use std::ops::{Bound, RangeBounds};
@@ -18,7 +17,8 @@ pub fn check(spec: &Pipeline) -> Problems {
     name(&mut problems, top.key("name"), &spec.name);
     data(&mut problems, &top.key("data"), &spec.data);
     net(&mut problems, spec);
-    regularization(&mut problems, &top.key("regularization"), &spec.regularization);
+    spec.augmentation.check(&top.key("augmentation"), &mut problems);
+    spec.regularization.check(&top.key("regularization"), &mut problems);
     schedule(&mut problems, &top.key("schedule"), &spec.schedule);
     problems
 }
@@ -156,22 +156,6 @@ fn net(problems: &mut Problems, spec: &Pipeline) {
     }
 }
 
-fn regularization(problems: &mut Problems, path: &Path, regularization: &Regularization) {
-    let smoothing = regularization.label_smoothing;
-    range(problems, path.key("label_smoothing"), &smoothing, 0.0..1.0, "label smoothing");
-    if let Some(stopping) = &regularization.early_stopping {
-        let path = path.key("early_stopping");
-        range(problems, path.key("patience"), &stopping.patience, 1.., "patience");
-        finite(problems, path.key("min_delta"), stopping.min_delta, NOT_NEGATIVE, "`min_delta`");
-    }
-    if let Some(norm) = regularization.clip_grad_norm {
-        finite(problems, path.key("clip_grad_norm"), norm, POSITIVE, "the largest norm");
-    }
-    if let Some(value) = regularization.clip_grad_value {
-        finite(problems, path.key("clip_grad_value"), value, POSITIVE, "the largest value");
-    }
-}
-
 fn schedule(problems: &mut Problems, path: &Path, schedule: &Schedule) {
     optimizer(problems, &path.key("optimizer"), &schedule.optimizer);
     match (&schedule.phases, &schedule.gradual_unfreeze) {
@@ -283,4 +267,123 @@ fn gradual_unfreeze(problems: &mut Problems, path: &Path, gradual: &GradualUnfre
     stages(problems, &path.key("stages"), &gradual.stages, "nothing is listed that could train");
     finite(problems, path.key("lr"), gradual.lr, POSITIVE, "the learning rate");
     finite(problems, path.key("decay"), gradual.decay, POSITIVE, "the decay");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::spec::{Override, load_text};
+
+    const SPEC: &str = include_str!("testdata/spec.yaml");
+
+    /// The problems of a spec with values in place of its own: paths and messages.
+    fn problems(sets: &[&str]) -> Vec<(String, String)> {
+        let sets: Vec<Override> = sets.iter().map(|set| Override((*set).to_owned())).collect();
+        let loaded = load_text("spec.yaml", SPEC, std::path::Path::new(""), &sets).unwrap();
+        check(&loaded.pipeline).0.into_iter().map(|problem| (problem.path.to_string(), problem.message)).collect()
+    }
+
+    #[test]
+    fn a_range_says_its_bounds() {
+        let mut problems = Problems::default();
+        let mut note =
+            |value: f64, bounds: (Bound<f64>, Bound<f64>)| range(&mut problems, Path::default(), &value, bounds, "x");
+        note(1.0, (Bound::Included(0.0), Bound::Included(1.0)));
+        note(1.5, (Bound::Included(0.0), Bound::Included(1.0)));
+        note(1.0, (Bound::Excluded(0.0), Bound::Excluded(1.0)));
+        note(f64::NAN, (Bound::Unbounded, Bound::Included(1.0)));
+        note(-1.0, (Bound::Included(0.0), Bound::Unbounded));
+        let messages: Vec<&str> = problems.0.iter().map(|problem| problem.message.as_str()).collect();
+        assert_eq!(
+            messages,
+            [
+                "x must be at least 0 and at most 1, found 1.5",
+                "x must be more than 0 and less than 1, found 1",
+                "x must be at most 1, found NaN",
+                "x must be at least 0, found -1",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_sound_spec_has_no_problems() {
+        assert_eq!(problems(&[]), []);
+        // The outermost values that are let pass.
+        let sets = [
+            "data.batch=1",
+            "data.max_bad=0",
+            "data.image.size=[1, 4096]",
+            "data.split={ train: 0.3333333, val: 0.3333333, test: 0.3333334 }",
+            "regularization.label_smoothing=0",
+            "regularization.early_stopping.patience=1",
+            "schedule.phases.0.epochs=1",
+            "schedule.phases.0.lr=1e-300",
+            "schedule.optimizer={ sgd: { momentum: 0 } }",
+            "name=Ein Lauf",
+        ];
+        assert_eq!(problems(&sets), []);
+    }
+
+    #[test]
+    fn each_value_that_cannot_be_is_found_at_its_path() {
+        for (set, path) in [
+            ("name=a/b", "name"),
+            ("name=..", "name"),
+            ("name=\"\"", "name"),
+            ("name=\" x\"", "name"),
+            ("data.batch=0", "data.batch"),
+            ("data.workers=0", "data.workers"),
+            ("data.max_bad=1.1", "data.max_bad"),
+            ("data.max_bad=.nan", "data.max_bad"),
+            ("data.image.size=[96, 4097]", "data.image.size"),
+            (
+                "data.image.normalize={ custom: { mean: [0, 0, 2], std: [1, 1, 1] } }",
+                "data.image.normalize.custom.mean.2",
+            ),
+            (
+                "data.image.normalize={ custom: { mean: [0, 0, 0], std: [1, 0, 1] } }",
+                "data.image.normalize.custom.std.1",
+            ),
+            ("data.image.normalize={ custom: { mean: [0, 0, 0], std: [1, 1] } }", "data.image.normalize.custom.std"),
+            ("data.split.test=0", "data.split.test"),
+            ("data.split.test=.nan", "data.split.test"),
+            ("data.split.test=0.16", "data.split"),
+            ("head=[]", "head"),
+            ("layers=[relu]", "layers"),
+            ("regularization.label_smoothing=1", "regularization.label_smoothing"),
+            ("regularization.early_stopping.patience=0", "regularization.early_stopping.patience"),
+            ("regularization.early_stopping.min_delta=-1", "regularization.early_stopping.min_delta"),
+            ("regularization.clip_grad_norm=0", "regularization.clip_grad_norm"),
+            ("regularization.clip_grad_value=.inf", "regularization.clip_grad_value"),
+            ("schedule.optimizer.adamw.weight_decay=-1", "schedule.optimizer.adamw.weight_decay"),
+            ("schedule.optimizer.adamw.betas=[0.9, 1]", "schedule.optimizer.adamw.betas.1"),
+            ("schedule.optimizer={ sgd: { momentum: 1 } }", "schedule.optimizer.sgd.momentum"),
+            ("schedule.optimizer={ sgd: { momentum: 0, nesterov: true } }", "schedule.optimizer.sgd.nesterov"),
+            ("schedule.phases=[]", "schedule.phases"),
+            ("schedule.phases=null", "schedule"),
+            ("schedule.phases.1.name=head", "schedule.phases.1.name"),
+            ("schedule.phases.1.name=\"\"", "schedule.phases.1.name"),
+            ("schedule.phases.1.epochs=0", "schedule.phases.1.epochs"),
+            ("schedule.phases.1.train=[]", "schedule.phases.1.train"),
+            ("schedule.phases.1.train=[head, head]", "schedule.phases.1.train.1"),
+            ("schedule.phases.1.lr={}", "schedule.phases.1.lr"),
+            ("schedule.phases.1.lr.head=0", "schedule.phases.1.lr.head"),
+            ("schedule.phases.0.lr=.inf", "schedule.phases.0.lr"),
+            ("schedule.phases.0.weight_decay=-1", "schedule.phases.0.weight_decay"),
+            ("schedule.gradual_unfreeze={ every: 1, stages: [head], lr: 1 }", "schedule.gradual_unfreeze"),
+        ] {
+            let found = problems(&[set]);
+            assert_eq!(found.len(), 1, "{set}: {found:?}");
+            assert_eq!(found[0].0, path, "{set}");
+        }
+    }
+
+    #[test]
+    fn gradual_unfreezing_has_bounds_of_its_own() {
+        let sets =
+            ["schedule.phases=null", "schedule.gradual_unfreeze={ every: 0, stages: [head, head], lr: -1, decay: 0 }"];
+        let paths: Vec<String> = problems(&sets).into_iter().map(|(path, _)| path).collect();
+        let of = |key: &str| format!("schedule.gradual_unfreeze.{key}");
+        assert_eq!(paths, [of("every"), of("stages.1"), of("lr"), of("decay")]);
+    }
 }

@@ -207,3 +207,63 @@ impl SourceCode for Excerpt {
         )))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(text: &str, start: usize, end: usize) -> String {
+        let sources = [SourceText { name: "spec.yaml".to_owned(), text: text.to_owned() }];
+        SpecError::located(vec![Located::new(Span { source: 0, start, end }, "wrong")], &sources).render(false)
+    }
+
+    /// The line as shown, and the part of it that is underlined.
+    fn underlined(text: &str, start: usize, end: usize) -> (String, String) {
+        let shown = shown(text, start, end);
+        let mut lines = shown.lines().skip_while(|line| !line.contains(" │ "));
+        let line: Vec<char> = lines.next().unwrap().chars().collect();
+        let under: Vec<char> = lines.next().unwrap().chars().collect();
+        let marked = (0..line.len()).filter(|i| under.get(*i) == Some(&'─')).map(|i| line[i]).collect();
+        (line.into_iter().collect(), marked)
+    }
+
+    #[test]
+    fn the_problem_is_underlined_after_tabs_and_wide_letters() {
+        assert_eq!(underlined("a:\t\tbad # x", 4, 7).1, "bad");
+        assert_eq!(underlined("é: bad", 4, 7).1, "bad");
+        assert_eq!(underlined("x: 1\r\n  y: bad\r\nz: 2", 11, 14).1, "bad");
+        assert_eq!(underlined("x: \u{1b}[31m bad", 9, 12).1, "bad", "no escape sequence reaches the terminal");
+    }
+
+    #[test]
+    fn a_long_line_is_cut_around_the_problem() {
+        let text = format!("{} bad {}", "a".repeat(5000), "b".repeat(5000));
+        let (line, marked) = underlined(&text, 5001, 5004);
+        assert_eq!(marked, "bad");
+        assert!(line.chars().count() < 140 && line.contains('…'), "{line}");
+        let (line, marked) = underlined(&text, 0, 4999);
+        assert!(line.chars().count() < 140 && marked.len() > 50, "{line}");
+    }
+
+    #[test]
+    fn problems_are_sorted_told_once_and_counted() {
+        let sources = [SourceText { name: "spec.yaml".to_owned(), text: "a: 1\nb: 2\n".to_owned() }];
+        let at = |start| Located::new(Span { source: 0, start, end: start + 1 }, format!("wrong at {start}"));
+        let error = SpecError::located(vec![at(5), at(0), at(5)], &sources);
+        assert_eq!(error.to_string(), "spec.yaml:1:1: wrong at 0\nspec.yaml:2:1: wrong at 5");
+        assert!(error.render(false).ends_with("\n2 problems\n"));
+    }
+
+    #[test]
+    fn colour_is_only_for_those_who_want_it() {
+        let sources = [SourceText { name: "spec.yaml".to_owned(), text: "a: 1\n".to_owned() }];
+        let error = SpecError::located(vec![Located::new(Span::default(), "wrong")], &sources);
+        assert!(!error.render(false).contains('\u{1b}'));
+        assert!(error.render(true).contains('\u{1b}'));
+    }
+
+    #[test]
+    fn what_could_not_be_read_has_no_line() {
+        assert_eq!(SpecError::unread("cannot read x").render(false), "  × cannot read x\n");
+    }
+}

@@ -3,19 +3,21 @@
 use super::Path;
 use super::path::Segment;
 use serde_json::Value;
+use std::sync::LazyLock;
+
+/// The schema; made when something is wrong for the first time.
+static SCHEMA: LazyLock<Value> = LazyLock::new(|| super::schema().to_value());
 
 /// The keys that must be at a path.
 pub fn required(path: &Path) -> Vec<String> {
-    let schema = super::schema();
-    let root = schema.as_value();
+    let root: &Value = &SCHEMA;
     let required = at(root, path).and_then(|place| Some(place.get("required")?.as_array()?.as_slice()));
     required.unwrap_or_default().iter().filter_map(Value::as_str).map(str::to_owned).collect()
 }
 
 /// The words that may be at a path.
 pub fn words(path: &Path) -> Vec<String> {
-    let schema = super::schema();
-    let root = schema.as_value();
+    let root: &Value = &SCHEMA;
     let mut words = Vec::new();
     for place in at(root, path).into_iter().flat_map(|place| alternatives(root, place)) {
         words.extend(place.get("const").and_then(Value::as_str));
@@ -31,7 +33,8 @@ fn at<'a>(root: &'a Value, path: &Path) -> Option<&'a Value> {
         .try_fold(root, |place, segment| {
             alternatives(root, place).into_iter().find_map(|place| match segment {
                 Segment::Key(key) => {
-                    place.get("properties").and_then(|keys| keys.get(key)).or_else(|| place.get("additionalProperties"))
+                    let others = || place.get("additionalProperties").filter(|others| others.is_object());
+                    place.get("properties").and_then(|keys| keys.get(key)).or_else(others)
                 }
                 Segment::Index(_) => place.get("items"),
             })
@@ -67,7 +70,7 @@ mod tests {
     fn keys_that_must_be_are_known_by_path() {
         assert_eq!(required(&Path::default()), ["name", "data", "schedule"]);
         assert_eq!(required(&Path::of("schedule.phases.3")), ["name", "epochs", "train", "lr"]);
-        assert_eq!(required(&Path::of("head.0.conv2d")), ["out"]);
+        assert_eq!(required(&Path::of("head.0.linear")), ["out"]);
         assert_eq!(required(&Path::of("schedule.phases.0.lr.head")), Vec::<String>::new());
         assert_eq!(required(&Path::of("nothing.such")), Vec::<String>::new());
     }

@@ -130,7 +130,7 @@ mod tests {
             "data.split={ train: 0.5, val: 0.25, test: 0.25 }",
             "regularization.clip_grad_norm=1e0",
             "schedule.phases.1.lr.\"blocks.13-15\"=5e-5",
-            "head.0.dropout=0.5",
+            "head.0.flatten={}",
         ];
         let loaded = read(SPEC, &sets[..4]).unwrap();
         let spec = loaded.pipeline;
@@ -141,7 +141,7 @@ mod tests {
         assert_eq!(phases[1].lr.get("blocks.13-15"), Some(&5e-5));
         assert_eq!(
             read(SPEC, &sets).unwrap_err().to_string(),
-            "--set:1:8: one layer per entry, and `dropout` is a second one"
+            "--set:1:8: `flatten` cannot be set: what is around it is a single value"
         );
     }
 
@@ -179,7 +179,7 @@ mod tests {
             error.to_string(),
             "spec.yaml:2:1: unknown key `sed`\n\
              spec.yaml:10:3: the key `batch` is given twice\n\
-             spec.yaml:31:29: expected a whole number, found the string `x`\n\
+             spec.yaml:39:29: expected a whole number, found the string `x`\n\
              --set:1:17: there is no entry 9"
         );
     }
@@ -197,17 +197,22 @@ mod tests {
             ("horizontal_flip: 0.5", "horizontal_flip: x", "x\n", "expected a number, found the string `x`"),
             ("device: auto", "device: tpu", "tpu\n", "unknown device `tpu`"),
             ("weight_decay: 0.01", "weight_decay: x", "x }", "expected a number, found the string `x`"),
-            ("- conv2d: { out: 8 }", "- conv2d: { out: x }", "x }", "expected a whole number, found the string `x`"),
-            ("- conv2d: { out: 8 }", "- conv2d: { uot: 8 }", "uot", "unknown key `uot`"),
-            ("- conv2d: { out: 8 }", "- conv3d: { out: 8 }", "conv3d", "unknown layer `conv3d`"),
+            (
+                "{ out: classes }",
+                "{ out: all }",
+                "all }",
+                "expected a whole number from 1, or `classes`, found the string `all`",
+            ),
+            ("{ out: classes }", "{ uot: classes }", "uot", "unknown key `uot`"),
+            ("- linear:", "- linar:", "linar", "unknown layer `linar`"),
             (
                 "normalize: backbone",
                 "normalize: { custom: { mean: [x], std: [1] } }",
                 "x]",
                 "expected a number, found the string `x`",
             ),
-            ("normalize: backbone", "normalize: { custom: { mean: [0] } }", "{ mean", "`custom` needs `std`"),
-            ("normalize: backbone", "normalize: custom", "custom,", "`custom` needs a value: `custom: ...`"),
+            ("normalize: backbone", "normalize: { custom: { mean: [0] } }", "custom:", "`custom` needs `std`"),
+            ("normalize: backbone", "normalize: custom", "custom }", "`custom` needs a value: `custom: ...`"),
         ] {
             let text = SPEC.replace(old, new);
             assert_ne!(text, SPEC, "{old}");

@@ -28,13 +28,17 @@ pub struct Phase {
     pub name: String,
     /// How many epochs it lasts.
     pub epochs: usize,
-    /// What trains: stage names (`head`, `layer4`), ranges (`blocks.13-15`), `re:...` on parameter
-    /// names, or `"*"` for everything. Each entry is a group.
+    /// What trains: stage names (`head`, `layer4`), all stages of a family (`blocks`), ranges
+    /// (`blocks.13-15`), `re:...` for parameters in whose names a regular expression is found, or
+    /// `"*"` for all that no other entry names. Each entry is a group; none may overlap another.
+    /// What no entry names is frozen.
     pub train: Vec<String>,
     /// Learning rate, for all groups or by group.
     pub lr: PerGroup<f64>,
     /// What batch norm does, for all groups or by group. By default `train` in groups that train
-    /// and `frozen` elsewhere.
+    /// and `frozen` elsewhere. Keys are patterns as in `train` and may name frozen parts too; a
+    /// value for all, or for `"*"`, reaches frozen parts as well, but for `train`, which never
+    /// makes a frozen part train.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub batch_norm: Option<PerGroup<NormSetting>>,
     /// Weight decay for all groups or by group, in place of the optimizer's.

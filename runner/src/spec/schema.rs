@@ -154,7 +154,7 @@ mod tests {
         assert_eq!(faults_of(SPEC), Vec::<String>::new());
         for (old, new) in [
             ("{ adamw: { weight_decay: 0.01 } }", "adamw"),
-            ("- relu", "- relu: {}"),
+            ("- global_avg_pool", "- global_avg_pool: {}"),
             ("size: 96", "size: [96, 64]"),
             ("lr: 3e-3", "lr: 1"),
             ("normalize: backbone", "normalize: { custom: { mean: [0.5], std: [0.5] } }"),
@@ -170,9 +170,9 @@ mod tests {
     fn the_schema_takes_no_more_than_the_types() {
         for (old, new) in [
             ("seed: 7", "sed: 7"),
-            ("- conv2d: { out: 8 }", "- conv2d"),
-            ("- conv2d: { out: 8 }", "- conv2d: { out: 8, in: 3 }"),
-            ("- conv2d: { out: 8 }", "- conv3d: { out: 8 }"),
+            ("- linear: { out: classes }", "- linear"),
+            ("{ out: classes }", "{ out: classes, in: 3 }"),
+            ("- linear:", "- linar:"),
             ("horizontal_flip: 0.5", "horizontal_flip"),
             ("source: { dataset: blood_cells }", "source: dataset"),
             ("metric: val_loss", "metric: val_los"),

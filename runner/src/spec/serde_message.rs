@@ -281,3 +281,89 @@ fn lookup<'a>(root: &'a Value, path: &Path) -> Option<&'a Value> {
         Segment::Index(index) => value.get(*index),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde::Deserialize;
+    use serde::de::DeserializeOwned;
+
+    #[derive(Debug, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    #[allow(dead_code)]
+    struct Strict {
+        count: usize,
+        #[serde(default)]
+        pair: [f64; 2],
+        #[serde(default)]
+        word: Word,
+    }
+
+    #[derive(Debug, Default, Deserialize)]
+    #[serde(rename_all = "snake_case")]
+    enum Word {
+        #[default]
+        One,
+        Two,
+    }
+
+    #[derive(Debug, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Nothing {}
+
+    fn complaint<T: DeserializeOwned + std::fmt::Debug>(yaml: &str) -> Complaint {
+        let value: Value = serde_yaml::from_str(yaml).unwrap();
+        Complaint::read(&serde_yaml::from_value::<T>(value).unwrap_err().to_string())
+    }
+
+    fn unknown(what: &str, written: &str, names: &[&str]) -> Complaint {
+        let names = names.iter().map(|name| (*name).to_owned()).collect();
+        Complaint::Unknown { what: what.to_owned(), written: written.to_owned(), names }
+    }
+
+    /// serde words its messages; this fails where a new version words them otherwise.
+    #[test]
+    fn serdes_own_messages_are_understood() {
+        assert_eq!(complaint::<Strict>("{ count: 1, x: 2 }"), unknown("field", "x", &["count", "pair", "word"]));
+        assert_eq!(
+            complaint::<Strict>("{ count: 1, \"`, expected\": 2 }"),
+            unknown("field", "`, expected", &["count", "pair", "word"])
+        );
+        assert_eq!(complaint::<Nothing>("{ x: 2 }"), unknown("field", "x", &[]));
+        assert_eq!(complaint::<Word>("three"), unknown("variant", "three", &["one", "two"]));
+        assert_eq!(complaint::<Strict>("{ pair: [1, 2] }"), Complaint::Missing { field: "count".to_owned() });
+        let unfit = |expected: &str| Complaint::Unfit { expected: expected.to_owned() };
+        assert_eq!(complaint::<Strict>("{ count: \", expected \" }"), unfit("usize"));
+        assert_eq!(complaint::<Strict>("{ count: -1 }"), unfit("usize"));
+        assert_eq!(complaint::<Strict>("[]"), unfit("struct Strict"));
+        let length = |length: &str, expected: &str| Complaint::Length {
+            length: length.to_owned(),
+            expected: expected.to_owned(),
+        };
+        assert_eq!(complaint::<Strict>("{ pair: [1] }"), length("1", "an array of length 2"));
+        assert_eq!(complaint::<Strict>("{ pair: [1, 2, 3] }"), length("3", "fewer elements in sequence"));
+        assert_eq!(Complaint::read("the moon is full"), Complaint::Other);
+        assert_eq!(Complaint::read("unknown device `x`: expected `cpu`"), unknown("device", "x", &["cpu"]));
+    }
+
+    #[test]
+    fn advice_is_given_where_the_mistake_is_a_common_one() {
+        let text = |text: &str| Value::from(text);
+        assert_eq!(advice("a number", &text("1e-3")).as_deref(), Some("write it without quotes: `0.001`"));
+        assert_eq!(advice("a number", &text("fast")), None);
+        assert_eq!(advice("a list", &text("head")).as_deref(), Some("put it in brackets: `[head]`"));
+        assert_eq!(advice("a list", &text("*")).as_deref(), Some("put it in brackets: `['*']`"));
+        assert_eq!(advice("a string", &Value::from(7)).as_deref(), Some("put it in quotes: `\"7\"`"));
+        assert_eq!(advice("`true` or `false`", &text("Yes")).as_deref(), Some("write `true`"));
+        assert_eq!(
+            advice("a list", &Value::Mapping(serde_yaml::Mapping::new())).as_deref(),
+            Some("begin each entry with `- `")
+        );
+    }
+
+    #[test]
+    fn what_a_user_wrote_is_shown_in_part_where_it_is_long() {
+        assert_eq!(quote("a\nb"), "`a b`");
+        assert_eq!(quote(&"x".repeat(1000)).chars().count(), 63);
+    }
+}

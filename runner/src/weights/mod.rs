@@ -28,3 +28,4 @@ pub use dtype::Dtype;
 pub use error::WeightsError;
 pub use file::WeightFile;
 pub use load_report::LoadReport;
+pub use save::NamedTensor;

@@ -1,7 +1,7 @@
 //! What the tests of this module share: files in all formats, and nets to hold them against.
 
 use crate::layers::{Layout, ParamDef, Relu, Role, Shape};
-use crate::net::{Graph, Node, Param, Stage};
+use crate::net::{Builder, Graph, Node, Param, Stage};
 use std::io::Write;
 use std::path::PathBuf;
 use tempfile::TempDir;
@@ -161,12 +161,8 @@ pub fn on_disk(bytes: &[u8]) -> (TempDir, PathBuf) {
 /// A net that has these parameters: name and shape in memory. Names up to the last dot are nodes,
 /// and those that begin with `head.` are the head.
 pub fn graph(params: &[(&str, &[usize])]) -> Graph {
-    let mut graph = Graph {
-        input: Shape::Features(1),
-        nodes: Vec::new(),
-        stages: ["backbone", "head"].map(|name| Stage { name: name.into(), nodes: 0..0 }).into(),
-        params: Vec::new(),
-    };
+    let mut graph = Builder::new(Shape::Features(1)).finish();
+    graph.stages = ["backbone", "head"].map(|name| Stage { name: name.into(), nodes: 0..0 }).into();
     for (id, (name, dims)) in params.iter().enumerate() {
         let (node, tensor) = name.rsplit_once('.').unwrap();
         if graph.nodes.last().is_none_or(|last: &Node| last.name != node) {

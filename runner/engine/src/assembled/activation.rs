@@ -1,7 +1,7 @@
 //! Activations.
 
 use super::super::{Activation, EngineError, Kernels, Result, Tape, Tensor};
-use super::operand::{Taped, finish, operand, taped};
+use super::operand::{Plain, Taped, finish, operand, taped};
 use dfdx::prelude::{ChooseFrom, HasShape, PutTape, Shape, SplitTape, TryAdd, TryGe, TryLe, TryMul};
 
 /// See [`Kernels::activate`].
@@ -27,14 +27,14 @@ pub fn add<D: Kernels>(
         // dfdx refuses the sum of a tensor with itself; another identity, recorded, is another
         // tensor with the same gradient.
         let b = operand(b, (b.len(),), recorded)?;
-        apply_to_sum(a, b, activation)
+        apply_to_sum(a, &b, activation)
     });
     finish(output, a.dims(), recorded)
 }
 
 fn apply_to_sum<D: Kernels, S: Shape, T: dfdx::prelude::Tape<f32, D>>(
     a: Taped<S, D, T>,
-    b: dfdx::prelude::Tensor<S, f32, D>,
+    b: &Plain<S, D>,
     activation: Option<Activation>,
 ) -> std::result::Result<Taped<S, D, T>, D::Err> {
     let b = b.retaped::<T>().try_mul(1.0)?;

@@ -25,7 +25,7 @@ pub fn batch_norm_inference<D: Kernels>(
         let mean = operand(mean, (channels,), recorded)?;
         let variance = operand(variance, (channels,), recorded)?;
         let [scale, shift] = [operand(scale, (channels,), recorded)?, operand(shift, (channels,), recorded)?];
-        by_given(x, scale, shift, mean, variance, eps, activation)
+        by_given(x, &scale, shift, mean, variance, eps, activation)
     });
     finish(output, x.dims(), recorded)
 }
@@ -44,7 +44,7 @@ pub fn batch_norm_training<D: Kernels>(
     let (output, recorded) = taped!(tape, &[x, scale, shift], "batch_norm", |lent, recorded| {
         let plain = operand(x, shape, recorded)?;
         let [scale, shift] = [operand(scale, (channels,), recorded)?, operand(shift, (channels,), recorded)?];
-        by_batch(plain.put_tape(lent), scale, shift, &lengths(x.dims()), eps, activation, &mut found)
+        by_batch(plain.put_tape(lent), &scale, shift, &lengths(x.dims()), eps, activation, &mut found)
     });
     let Some((mean, variance)) = found else {
         return Err(EngineError::Device { operation: "batch_norm", message: "no statistics were taken".into() });
@@ -74,7 +74,7 @@ fn lengths(dims: &[usize]) -> Vec<usize> {
 
 fn by_given<D: Kernels, T: dfdx::prelude::Tape<f32, D>>(
     x: Taped<Rows, D, T>,
-    scale: Plain<(usize,), D>,
+    scale: &Plain<(usize,), D>,
     shift: Plain<(usize,), D>,
     mean: Plain<(usize,), D>,
     variance: Plain<(usize,), D>,
@@ -104,7 +104,7 @@ type Statistics<D> = (Plain<(usize,), D>, Plain<(usize,), D>);
 
 fn by_batch<D: Kernels, T: dfdx::prelude::Tape<f32, D>>(
     x: Taped<Rows, D, T>,
-    scale: Plain<(usize,), D>,
+    scale: &Plain<(usize,), D>,
     shift: Plain<(usize,), D>,
     lengths: &[usize],
     eps: f32,

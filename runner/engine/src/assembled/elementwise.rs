@@ -4,6 +4,9 @@ use super::super::{Broadcast, EngineError, Kernels, Result, Tape, Tensor};
 use super::operand::{Plain, Rows, Taped, finish, operand, rows_of, taped};
 use dfdx::prelude::{Axis, BroadcastTo, PutTape, TryConcatAlong, TryMul};
 
+/// Samples, pixels and channels.
+type Spread = (usize, usize, usize);
+
 /// See [`Kernels::scale`].
 pub fn scale<D: Kernels>(
     tape: &mut Tape<D>,
@@ -25,16 +28,16 @@ pub fn scale<D: Kernels>(
     let shape = (samples, x.len() / factor.len(), channels);
     let (output, recorded) = taped!(tape, &[x, factor], "scale", |lent, recorded| {
         let x = operand(x, shape, recorded)?.put_tape(lent);
-        multiply(x, operand(factor, (samples, channels), recorded)?, shape)
+        multiply(x, &operand(factor, (samples, channels), recorded)?, shape)
     });
     finish(output, x.dims(), recorded)
 }
 
 fn multiply<D: Kernels, T: dfdx::prelude::Tape<f32, D>>(
-    x: Taped<(usize, usize, usize), D, T>,
-    factor: Plain<Rows, D>,
-    shape: (usize, usize, usize),
-) -> std::result::Result<Taped<(usize, usize, usize), D, T>, D::Err> {
+    x: Taped<Spread, D, T>,
+    factor: &Plain<Rows, D>,
+    shape: Spread,
+) -> std::result::Result<Taped<Spread, D, T>, D::Err> {
     // Another identity, recorded, so that `x * x` is two tensors.
     let factor = factor.retaped::<T>().try_mul(1.0)?;
     x.try_mul(factor.try_broadcast_like::<_, Axis<1>>(&shape)?)

@@ -36,23 +36,29 @@ impl<D: Kernels> Gather<D> {
     /// The rows that `rows` lists, kept under `key`, which must determine them. A program uses one
     /// device of a type: the key does not tell two GPUs apart.
     pub fn kept(device: &D, key: &impl std::fmt::Debug, rows: impl FnOnce() -> Vec<Row>) -> Result<Rc<Self>> {
-        /// Geometries kept at most: a net has dozens.
-        const MOST: usize = 1024;
-        type Kept = HashMap<(TypeId, String), Rc<dyn Any>>;
+        /// Rows kept at most, over all geometries: half a gigabyte of indices.
+        const MOST: usize = 1 << 26;
+        #[derive(Default)]
+        struct Kept {
+            gathers: HashMap<(TypeId, String), Rc<dyn Any>>,
+            rows: usize,
+        }
         thread_local! {
-            static KEPT: RefCell<Kept> = RefCell::new(HashMap::new());
+            static KEPT: RefCell<Kept> = RefCell::default();
         }
         let key = (TypeId::of::<D>(), format!("{key:?}"));
-        let found = KEPT.with_borrow(|kept| kept.get(&key).cloned());
+        let found = KEPT.with_borrow(|kept| kept.gathers.get(&key).cloned());
         if let Some(gather) = found.and_then(|gather| gather.downcast::<Self>().ok()) {
             return Ok(gather);
         }
-        let gather = Rc::new(Gather::new(device, &rows())?);
+        let rows = rows();
+        let gather = Rc::new(Gather::new(device, &rows)?);
         KEPT.with_borrow_mut(|kept| {
-            if kept.len() >= MOST {
-                kept.clear();
+            if kept.rows + rows.len() > MOST {
+                *kept = Kept::default();
             }
-            kept.insert(key, gather.clone());
+            kept.rows += rows.len();
+            kept.gathers.insert(key, gather.clone());
         });
         Ok(gather)
     }

@@ -35,12 +35,12 @@ fn tap_rows(slide: &Slide, tap: usize) -> Vec<Row> {
     let across = slide.window.kernel[1];
     let mut taken = Vec::with_capacity(slide.rows());
     for image in 0..slide.batch {
-        for row in 0..slide.output[0] {
-            for column in 0..slide.output[1] {
+        for (row, rows) in rows.iter().enumerate() {
+            for (column, columns) in columns.iter().enumerate() {
                 let under = (slide.under(0, row, tap / across), slide.under(1, column, tap % across));
                 let (y, x) = match under {
                     (Some(y), Some(x)) => (y, x),
-                    _ => (rows[row][0].1, columns[column][0].1),
+                    _ => (rows[0].1, columns[0].1),
                 };
                 taken.push(((image * slide.size[0] + y) * slide.size[1] + x, true));
             }

@@ -65,7 +65,12 @@ pub fn scale_gradient<D: Kernels>(gradients: &mut Gradients<D>, tensor: &Tensor<
 
 /// See [`Kernels::clip_gradient`].
 pub fn clip_gradient<D: Kernels>(gradients: &mut Gradients<D>, tensor: &Tensor<D>, limit: f32) -> Result<()> {
-    let clipped = gradients.of(tensor)?.flat().clone().try_clamp(-limit, limit).map_err(EngineError::device("clip"))?;
+    let clipped = gradients
+        .of(tensor)?
+        .flat()
+        .clone()
+        .try_clamp(-limit.abs(), limit.abs())
+        .map_err(EngineError::device("clip"))?;
     gradients.set(tensor, clipped)
 }
 

@@ -232,7 +232,7 @@ struct Moments {
 
 impl Moments {
     /// The moments of (rows, channels). Means of a few rows at a time are taken first, then
-    /// differences from them, and the parts are joined in `f64` (Chan, Golub and LeVeque 1979), so
+    /// differences from them, and the parts are joined in `f64` (Chan, Golub and `LeVeque` 1979), so
     /// that a mean much larger than the deviation loses nothing.
     fn of(x: &[f32], channels: usize) -> Self {
         let parts = split::map(x.len() / channels, SPLITS, ROWS, |rows| {
@@ -266,7 +266,9 @@ impl Moments {
                     rough[c] += x[c];
                 }
             }
-            rough.iter_mut().for_each(|sum| *sum /= count);
+            for sum in rough.iter_mut() {
+                *sum /= count;
+            }
             for x in x.chunks_exact(channels) {
                 for c in 0..channels {
                     let difference = x[c] - rough[c];

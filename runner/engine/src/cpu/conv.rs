@@ -1,8 +1,8 @@
 //! Convolution: one product of matrices over all pixels for 1x1, blocks of columns for the rest.
 
 use super::super::slide::Convolution;
-use super::super::{Cpu, Result, Tape, Tensor, Window};
-use super::buffer::{Backward, Slot, scratch};
+use super::super::{Cpu, EngineError, Result, Tape, Tensor, Window};
+use super::buffer::{Backward, Slot, Storage, scratch};
 use super::depthwise;
 use super::gemm::{Into, Matrix, MatrixMut, multiply, multiply_on_all, with_buffer};
 use super::split;
@@ -10,6 +10,9 @@ use std::ops::Range;
 
 /// Rows of columns that are made and multiplied at a time: they stay in the second-level cache.
 const BLOCK: usize = 392;
+/// Up to so many rows, all columns are made first and then multiplied at once: blocks would be too
+/// small to repay the packing of the weights in each.
+const FEW: usize = 1024;
 /// Splits of a gradient to the weights, each with its own sum.
 const SPLITS: usize = 16;
 /// Taps are taken together in the gradient to the weights until there are so many values a row.
@@ -27,7 +30,8 @@ pub fn conv2d(
     if conv.is_depthwise() {
         return depthwise::conv2d(tape, x, weight, conv.slide);
     }
-    let y = Tensor::filled(x.device(), &conv.dims(), |y| conv.forward(x.values(), weight.values(), y))?;
+    let columns = scratch(x.device(), conv.few_columns()).map_err(EngineError::device("conv2d"))?;
+    let y = Tensor::filled(x.device(), &conv.dims(), |y| conv.forward(x.values(), weight.values(), columns, y))?;
     if !tape.records(&[x, weight]) {
         return Ok(y);
     }
@@ -41,7 +45,8 @@ pub fn conv2d(
             conv.weight_gradient(&device, x.values(), &gy, of_weight.get(flow)?)?;
         }
         if let (Some(of_x), Some(weight)) = (of_x, weight) {
-            conv.input_gradient(weight.values(), &gy, of_x.get(flow)?);
+            let columns = scratch(&device, conv.few_columns())?;
+            conv.input_gradient(weight.values(), &gy, columns, of_x.get(flow)?);
         }
         Ok(())
     });
@@ -72,15 +77,39 @@ impl Convolution {
         Matrix::strided(&y[start..], rows.len(), self.group_outputs(), self.outputs)
     }
 
-    fn forward(&self, x: &[f32], weight: &[f32], y: &mut [f32]) {
-        let (rows, taps) = (self.slide.rows(), 0..self.slide.taps());
+    /// The values of the matrix of columns where it is made at once, else 0.
+    fn few_columns(&self) -> usize {
+        let few = self.groups == 1 && !self.is_product() && self.slide.rows() <= FEW;
+        if few { self.slide.rows() * self.slide.taps() * self.slide.channels } else { 0 }
+    }
+
+    fn forward(&self, x: &[f32], weight: &[f32], columns: Storage, y: &mut [f32]) {
         if self.is_product() {
             let inputs = self.slide.channels;
-            let (x, weight) = (Matrix::new(x, rows, inputs), Matrix::new(weight, inputs, self.outputs));
-            return multiply_on_all(y, x, weight, Into::Overwrite);
+            let x = Matrix::new(x, self.slide.rows(), inputs);
+            multiply_on_all(y, x, Matrix::new(weight, inputs, self.outputs), Into::Overwrite);
+        } else if columns.is_empty() {
+            self.forward_in_blocks(x, weight, y);
+        } else {
+            self.forward_at_once(x, weight, columns, y);
         }
-        let block = rows.div_ceil(8).clamp(48, BLOCK);
+    }
+
+    fn forward_at_once(&self, x: &[f32], weight: &[f32], mut columns: Storage, y: &mut [f32]) {
+        let (rows, taps) = (self.slide.rows(), 0..self.slide.taps());
+        let width = taps.len() * self.slide.channels;
+        let block = rows.div_ceil(8);
+        split::chunks(&mut columns, block * width, |number, columns| {
+            let rows = number * block..number * block + columns.len() / width;
+            self.slide.gather(x, &(0..self.slide.channels), rows, &taps, columns);
+        });
+        multiply_on_all(y, Matrix::new(&columns, rows, width), self.weights(weight, 0, &taps), Into::Overwrite);
+    }
+
+    fn forward_in_blocks(&self, x: &[f32], weight: &[f32], y: &mut [f32]) {
+        let taps = 0..self.slide.taps();
         let width = taps.len() * self.group_inputs();
+        let block = self.slide.rows().div_ceil(8).clamp(48, BLOCK);
         split::chunks(y, block * self.outputs, |number, y| {
             let count = y.len() / self.outputs;
             let rows = number * block..number * block + count;
@@ -89,24 +118,41 @@ impl Convolution {
                     self.slide.gather(x, &self.inputs_of(group), rows.clone(), &taps, buffer);
                     let outputs = self.group_outputs();
                     let y = MatrixMut::strided(&mut y[group * outputs..], count, outputs, self.outputs);
-                    let weight = self.weights(weight, group, &taps);
-                    multiply(y, Matrix::new(buffer, count, width), weight, Into::Overwrite);
+                    multiply(y, Matrix::new(buffer, count, width), self.weights(weight, group, &taps), Into::Overwrite);
                 }
             });
         });
     }
 
-    fn input_gradient(&self, weight: &[f32], gy: &[f32], gx: &mut [f32]) {
-        let taps = 0..self.slide.taps();
+    fn input_gradient(&self, weight: &[f32], gy: &[f32], columns: Storage, gx: &mut [f32]) {
         if self.is_product() {
             let gy = Matrix::new(gy, self.slide.rows(), self.outputs);
             let weight = Matrix::new(weight, self.slide.channels, self.outputs);
-            return multiply_on_all(gx, gy, weight.transposed(), Into::Add);
+            multiply_on_all(gx, gy, weight.transposed(), Into::Add);
+        } else if columns.is_empty() {
+            self.input_gradient_in_blocks(weight, gy, gx);
+        } else {
+            self.input_gradient_at_once(weight, gy, columns, gx);
         }
-        // Windows overlap within an image, never between two: a task has whole images.
+    }
+
+    fn input_gradient_at_once(&self, weight: &[f32], gy: &[f32], mut columns: Storage, gx: &mut [f32]) {
+        let (pixels, taps) = (self.slide.pixels(), 0..self.slide.taps());
+        let of_image = pixels * taps.len() * self.slide.channels;
+        let gy = Matrix::new(gy, self.slide.rows(), self.outputs);
+        multiply_on_all(&mut columns, gy, self.weights(weight, 0, &taps).transposed(), Into::Overwrite);
+        split::chunks(gx, self.slide.image(), |image, gx| {
+            let columns = &columns[image * of_image..][..of_image];
+            self.slide.scatter(gx, &(0..self.slide.channels), 0..pixels, &taps, columns);
+        });
+    }
+
+    /// Windows overlap within an image, never between two: a task has whole images.
+    fn input_gradient_in_blocks(&self, weight: &[f32], gy: &[f32], gx: &mut [f32]) {
+        let taps = 0..self.slide.taps();
         let pixels = self.slide.pixels().max(1);
-        let images = BLOCK.div_ceil(pixels).min(self.slide.batch.div_ceil(8)).max(1);
         let width = taps.len() * self.group_inputs();
+        let images = BLOCK.div_ceil(pixels).min(self.slide.batch.div_ceil(8)).max(1);
         split::chunks(gx, images * self.slide.image(), |number, gx| {
             let first = number * images * pixels;
             let count = gx.len() / self.slide.image() * pixels;

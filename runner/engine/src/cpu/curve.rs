@@ -106,13 +106,16 @@ impl Curve for Hardswish {
 pub fn exp(x: f32) -> f32 {
     // Adding and subtracting it rounds to a whole number, which is then in its low bits.
     const ROUND: f32 = 12_582_912.0;
-    const LN_2_HIGH: f32 = 0.693_359_375;
+    const LN_2_HIGH: f32 = 0.693_359_4;
+    #[allow(clippy::excessive_precision)]
     const LN_2_LOW: f32 = -2.121_944_4e-4;
     let x = if x < -87.0 { -87.0 } else { x };
     let x = if x > 88.0 { 88.0 } else { x };
     let rounded = x * std::f32::consts::LOG2_E + ROUND;
     let whole = rounded - ROUND;
     let r = x - whole * LN_2_HIGH - whole * LN_2_LOW;
+    // The digits are Cephes' own.
+    #[allow(clippy::excessive_precision)]
     let polynomial =
         ((((1.987_569_1e-4 * r + 1.398_199_9e-3) * r + 8.333_452e-3) * r + 4.166_579_6e-2) * r + 1.666_666_6e-1) * r
             + 5.000_000_1e-1;

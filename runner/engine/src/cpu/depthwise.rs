@@ -40,20 +40,20 @@ pub fn conv2d(tape: &mut Tape<Cpu>, x: &Tensor<Cpu>, weight: &Tensor<Cpu>, slide
 }
 
 fn forward(slide: &Slide, x: &[f32], weight: &[f32], y: &mut [f32]) {
-    sum_terms(slide, [slide.inputs(0), slide.inputs(1)], slide.output, slide.size, x, weight, y);
+    sum_terms(slide, &[slide.inputs(0), slide.inputs(1)], slide.output, slide.size, x, weight, y);
 }
 
 /// The gradient to the input is the same sum seen from the other side: over the outputs that a
 /// pixel took part in.
 fn input_gradient(slide: &Slide, weight: &[f32], gy: &[f32], gx: &mut [f32]) {
-    sum_terms(slide, [slide.outputs(0), slide.outputs(1)], slide.size, slide.output, gy, weight, gx);
+    sum_terms(slide, &[slide.outputs(0), slide.outputs(1)], slide.size, slide.output, gy, weight, gx);
 }
 
 /// Adds to each pixel of `to` the products of `from` and `weight` that `taps` lists for its row
 /// and column.
 fn sum_terms(
     slide: &Slide,
-    taps: [Vec<Vec<(usize, usize)>>; 2],
+    taps: &[Vec<Vec<(usize, usize)>>; 2],
     to_size: [usize; 2],
     from_size: [usize; 2],
     from: &[f32],

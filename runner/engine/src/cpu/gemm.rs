@@ -87,7 +87,8 @@ pub enum Into {
 
 /// `destination = left * right`, or `+=`, on this thread.
 pub fn multiply(destination: MatrixMut<'_>, left: Matrix<'_>, right: Matrix<'_>, into: Into) {
-    let (m, n, k) = (destination.rows, destination.columns, left.columns);
+    let MatrixMut { values, rows: m, columns: n, row_stride } = destination;
+    let k = left.columns;
     assert!(left.rows == m && right.columns == n && right.rows == k);
     if m == 0 || n == 0 {
         return;
@@ -99,9 +100,9 @@ pub fn multiply(destination: MatrixMut<'_>, left: Matrix<'_>, right: Matrix<'_>,
             m,
             n,
             k,
-            destination.values.as_mut_ptr(),
+            values.as_mut_ptr(),
             1,
-            destination.row_stride as isize,
+            row_stride as isize,
             into == Into::Add,
             left.values.as_ptr(),
             left.column_stride as isize,
@@ -119,7 +120,7 @@ pub fn multiply(destination: MatrixMut<'_>, left: Matrix<'_>, right: Matrix<'_>,
     }
 }
 
-/// Rows that one thread multiplies at a time: enough to repay the packing of the right side.
+/// Rows that one thread multiplies at a time: about enough to repay the packing of the right side.
 const ROWS: usize = 256;
 /// Columns that one thread multiplies at a time where the rows are few.
 const COLUMNS: usize = 128;
@@ -129,7 +130,8 @@ const COLUMNS: usize = 128;
 pub fn multiply_on_all(destination: &mut [f32], left: Matrix<'_>, right: Matrix<'_>, into: Into) {
     let (m, n) = (left.rows, right.columns);
     if m > ROWS || n <= COLUMNS {
-        let rows = m.div_ceil(32).max(ROWS);
+        let parts = m.div_ceil(ROWS).clamp(1, 32);
+        let rows = m.div_ceil(parts);
         split::chunks(destination, rows * n, |number, chunk| {
             let count = chunk.len() / n;
             let left = left.rows(number * rows..number * rows + count);

@@ -56,7 +56,9 @@ impl Cells {
                             y.iter_mut().zip(&line).for_each(|(sum, line)| *sum += line);
                         }
                         let factor = self.factor(rows, columns);
-                        y.iter_mut().for_each(|y| *y *= factor);
+                        for y in y {
+                            *y *= factor;
+                        }
                     }
                 }
             });

@@ -4,8 +4,11 @@
 //! backward. That step moves the gradient of its output out of dfdx's store, so that its memory is
 //! reused at once, and adds to the gradients of those operands alone that want one.
 //!
-//! Work is split over rayon's global pool in ways that depend on the sizes alone (see [`split`]):
+//! Work is split over rayon's global pool in ways that depend on the sizes alone (see `split`):
 //! the results are the same to the last bit on any number of threads and any width of vectors.
+
+// A loop is compiled for wide vectors only where it is inlined into `wide`.
+#![allow(clippy::inline_always)]
 
 mod activation;
 mod batch_norm;
@@ -162,6 +165,6 @@ impl Kernels for Cpu {
     }
 
     fn all_finite(tensor: &Tensor<Self>) -> Result<bool> {
-        update::all_finite(tensor)
+        Ok(update::all_finite(tensor))
     }
 }

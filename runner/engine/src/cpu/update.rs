@@ -80,15 +80,20 @@ pub fn scale_gradient(gradients: &mut Gradients<Cpu>, tensor: &Tensor<Cpu>, fact
 
 /// See [`super::super::Kernels::clip_gradient`].
 pub fn clip_gradient(gradients: &mut Gradients<Cpu>, tensor: &Tensor<Cpu>, limit: f32) -> Result<()> {
+    let limit = limit.abs();
     split::chunks(of(gradients, tensor)?, ELEMENTS, |_, values| {
-        values.iter_mut().for_each(|value| *value = value.max(-limit).min(limit));
+        for value in values {
+            // Written so that NaN stays NaN.
+            let high = if *value > limit { limit } else { *value };
+            *value = if high < -limit { -limit } else { high };
+        }
     });
     Ok(())
 }
 
 /// See [`super::super::Kernels::all_finite`].
-pub fn all_finite(tensor: &Tensor<Cpu>) -> Result<bool> {
-    Ok(tensor.values().par_chunks(ELEMENTS).all(|values| values.iter().all(|value| value.is_finite())))
+pub fn all_finite(tensor: &Tensor<Cpu>) -> bool {
+    tensor.values().par_chunks(ELEMENTS).all(|values| values.iter().all(|value| value.is_finite()))
 }
 
 /// A tensor's gradient, in place.

@@ -9,6 +9,6 @@ mod norm;
 mod pool;
 // The generator of the crate above, which this one cannot depend on.
 #[path = "../../../src/random.rs"]
-#[allow(dead_code)]
+#[allow(dead_code, clippy::doc_markdown)]
 mod random;
 mod update;

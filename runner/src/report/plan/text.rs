@@ -44,16 +44,18 @@ fn data(report: &PlanReport) -> String {
 
 fn weights(weights: &WeightsReport) -> String {
     let WeightsReport { file, matched, total, names, .. } = weights;
-    let mut text = format!("{file}: {matched} of {total} tensors ({names})");
     let gaps = [
         ("missing", &weights.missing),
         ("unexpected", &weights.unexpected),
         ("of another shape", &weights.wrong_shape),
     ];
-    for (what, tensors) in gaps.into_iter().filter(|(_, tensors)| !tensors.is_empty()) {
-        text.push_str(&format!(", {} {what}", tensors.len()));
-    }
-    text
+    let gaps = gaps.into_iter().filter(|(_, tensors)| !tensors.is_empty());
+    let parts = [format!("{file}: {matched} of {total} tensors ({names})")];
+    parts
+        .into_iter()
+        .chain(gaps.map(|(what, tensors)| format!("{} {what}", tensors.len())))
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 fn stages(report: &PlanReport) -> String {
@@ -147,5 +149,11 @@ fn align(table: &mut Table, right: &[usize]) {
 
 /// The table, two spaces in (one is the table's own), with no space at the ends of lines.
 fn render(table: &Table) -> String {
-    table.lines().map(|line| format!(" {}\n", line.trim_end())).collect()
+    let mut text = String::new();
+    for line in table.lines() {
+        text.push(' ');
+        text.push_str(line.trim_end());
+        text.push('\n');
+    }
+    text
 }
