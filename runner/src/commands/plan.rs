@@ -79,7 +79,7 @@ mod tests {
     fn problems_point_into_the_file_or_the_override() {
         let sets = sets(&["schedule.phases.0.train=[haed]", "data.image.size=2"]);
         let error = run(&spec("from_scratch.yaml"), &sets, false, &mut Vec::new()).unwrap_err();
-        let PlanError::Spec(error) = error else { panic!("{error}") };
+        let CommandError::Spec(error) = error else { panic!("{error}") };
         let text = error.render(false);
         assert!(text.contains("--set:1:") && text.contains("did you mean `head`?"), "{text}");
         assert!(text.contains("from_scratch.yaml:"), "{text}");
