@@ -50,8 +50,8 @@ fn classes_that_a_run_does_not_know_are_named() {
     place
         .runner(&["evaluate", "run", "--data", "others"])
         .assert()
-        .code(2)
-        .stderr(contains("no class `green`"))
+        .code(1)
+        .stderr(contains("the class `green`"))
         .stderr(contains("blue, red"));
 }
 
@@ -72,7 +72,7 @@ fn datasets_are_listed() {
 fn schema_is_json() {
     let place = Place::new();
     let output = place.runner(&["schema"]).assert().success();
-    assert_eq!(json(&output.get_output().stdout)["title"], "Pipeline");
+    assert_eq!(json(&output.get_output().stdout)["title"], "runner pipeline");
 }
 
 #[test]

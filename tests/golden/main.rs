@@ -4,10 +4,13 @@
 //! Our own are in `reference/`. `$RUNNER_GOLDEN` (default `../shared/golden`) is a folder of more;
 //! where it is missing, these tests say so and go on.
 
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
 mod agreement;
 mod file;
 mod formula;
 mod pretrained;
+mod state_dict;
 mod subject;
 mod training;
 

@@ -2,14 +2,14 @@
 
 use crate::agreement::Spread;
 use crate::file::{Formula, Golden, Trained, Training};
+use crate::state_dict;
 use crate::training::Trainer;
 use runner::backbones::Arch;
 use runner::engine::{Cpu, KernelSet, Tape, Tensor};
 use runner::layers::{AnyLayer, NormMode, Shape};
-use runner::net::{Builder, Forward, Graph, Net, Node, Params, sequential};
+use runner::net::{Builder, Forward, Graph, Net, Params, sequential};
 use runner::random::{Key, Purpose};
-use runner::weights::{layout, names, names::NameMap};
-use std::collections::HashMap;
+use runner::weights::layout;
 
 pub struct Subject<'a> {
     golden: &'a Golden,
@@ -22,7 +22,7 @@ impl<'a> Subject<'a> {
         let [_, channels, height, width] = golden.input;
         let head = golden.arch.default_head(golden.num_classes);
         let graph = graph(golden.arch, &head, Shape::Image { height, width, channels });
-        assert_names_and_shapes(&graph, golden);
+        state_dict::check(&graph, golden);
         let params = params(&graph, golden.values);
         Subject { golden, net: Net { graph, params }, images: images(golden, golden.values.images(golden.input)) }
     }
@@ -96,28 +96,6 @@ pub fn forward(
     let samples: Vec<u64> = (0..images.dims()[0] as u64).collect();
     let run = Forward { tape, training: false, norms, key: Key::new(0, Purpose::Layer), samples: &samples };
     net.forward(images, run).unwrap_or_else(|(node, error)| panic!("{}: {error}", net.graph.nodes[node].name))
-}
-
-/// The net's parameters are the tensors of torch's `state_dict`, in order, shape, and name under one
-/// of the name maps.
-fn assert_names_and_shapes(graph: &Graph, golden: &Golden) {
-    let ours: Vec<_> = graph.params.iter().map(|param| (param.name.clone(), layout::file_dims(&param.def))).collect();
-    let of_head = |node: &&Node| matches!(node.layer, AnyLayer::Linear(_)) && node.name.starts_with("head.");
-    let linears: Vec<_> = graph.nodes.iter().filter(of_head).map(|node| &node.name).collect();
-    let maps = names::maps(Some(golden.arch));
-    let renamed = |map: &NameMap| -> Vec<_> {
-        let classifier: HashMap<_, _> = map.classifier.iter().zip(&linears).collect();
-        let rename =
-            |name: &String| match name.rsplit_once('.').and_then(|(layer, part)| Some((classifier.get(&layer)?, part)))
-            {
-                Some((layer, part)) => format!("{layer}.{part}"),
-                None => map.rename(name).unwrap_or_else(|| name.clone()),
-            };
-        golden.tensors.iter().map(|(name, dims)| (rename(name), dims.clone())).collect()
-    };
-    if maps.iter().all(|map| renamed(map) != ours) {
-        assert_eq!(ours, renamed(&maps[0]), "{}", golden.arch.name());
-    }
 }
 
 /// The weights of the formula.

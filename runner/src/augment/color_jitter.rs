@@ -215,7 +215,9 @@ mod tests {
         assert_eq!(firsts.len(), 4);
         let after = |changes: [Change; 2]| {
             let mut image = image();
-            changes.into_iter().for_each(|change| change.apply(&mut image));
+            for change in changes {
+                change.apply(&mut image);
+            }
             image
         };
         let (bright, flat) = (Change::Brightness(1.8), Change::Contrast(0.2));

@@ -210,6 +210,7 @@ pub(super) fn no_group(what: &Path, group: Option<&str>) -> Result<(), DataError
 mod tests {
     use super::*;
     use image::{Rgb, RgbImage};
+    use std::fmt::Write as _;
     use std::fs;
 
     /// A folder with ten sound images a class, and one more in `b` that is none.
@@ -221,7 +222,7 @@ mod tests {
             for number in 0..10 {
                 let path = format!("images/{class}/{number}.png");
                 RgbImage::from_pixel(3, 2, Rgb([red, number, 0])).save(dir.path().join(&path)).unwrap();
-                manifest += &format!("{path},{class},p{}\n", number % 5);
+                writeln!(manifest, "{path},{class},p{}", number % 5).unwrap();
             }
         }
         fs::write(dir.path().join("m.csv"), manifest).unwrap();

@@ -68,6 +68,9 @@ impl Plan {
         let mut problems = spec::check(spec);
         let settled = problems.0.len();
         let data = data.map_err(|more| problems.0.extend(more.0)).ok();
+        if let (Some(data), Some(weights)) = (&data, &spec.regularization.class_weights) {
+            weights.check(&spec::Path::of("regularization.class_weights"), &data.classes, &mut problems);
+        }
         let classes = data.as_ref().map(|data| data.classes.len());
         let graph = assemble::assemble(spec, classes, &mut problems);
         let parts = graph.map(|graph| {

@@ -39,9 +39,9 @@ pub struct Regularization {
 }
 
 impl Regularization {
-    /// Notes every argument that is out of range, and every class that does not exist. `at` is where
-    /// this part stands in the spec.
-    pub fn check(&self, at: &Path, classes: &[String], problems: &mut Problems) {
+    /// Notes every argument that is out of range. `at` is where this part stands in the spec. Class
+    /// weights are checked on their own, against the data's classes.
+    pub fn check(&self, at: &Path, problems: &mut Problems) {
         label_smoothing::check(self.label_smoothing, &at.key("label_smoothing"), problems);
         if let Some(early_stopping) = &self.early_stopping {
             early_stopping.check(&at.key("early_stopping"), problems);
@@ -52,9 +52,6 @@ impl Regularization {
         if let Some(limit) = self.clip_grad_value {
             clip_grad_value::check(limit, &at.key("clip_grad_value"), problems);
         }
-        if let Some(class_weights) = &self.class_weights {
-            class_weights.check(&at.key("class_weights"), classes, problems);
-        }
     }
 }
 
@@ -64,11 +61,11 @@ mod tests {
 
     #[test]
     fn every_bad_value_is_noted_at_its_key() {
-        let yaml = "{ label_smoothing: 1.0, clip_grad_norm: 0, clip_grad_value: -1, class_weights: { catt: 1 }, \
+        let yaml = "{ label_smoothing: 1.0, clip_grad_norm: 0, clip_grad_value: -1, \
                     early_stopping: { patience: 0, min_delta: -1 } }";
         let regularization: Regularization = serde_yaml::from_str(yaml).unwrap();
         let mut problems = Problems::default();
-        regularization.check(&Path::of("regularization"), &["cat".to_owned(), "dog".to_owned()], &mut problems);
+        regularization.check(&Path::of("regularization"), &mut problems);
         let paths: Vec<_> = problems.0.iter().map(|problem| problem.path.to_string()).collect();
         let expected = [
             "label_smoothing",
@@ -76,12 +73,11 @@ mod tests {
             "early_stopping.min_delta",
             "clip_grad_norm",
             "clip_grad_value",
-            "class_weights.catt",
         ];
         assert_eq!(paths, expected.map(|key| format!("regularization.{key}")));
 
         let mut problems = Problems::default();
-        Regularization::default().check(&Path::of("regularization"), &[], &mut problems);
+        Regularization::default().check(&Path::of("regularization"), &mut problems);
         assert_eq!(problems, Problems::default());
     }
 }

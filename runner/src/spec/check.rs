@@ -3,7 +3,6 @@
 use super::data::{Data, Image, Normalize, Split};
 use super::{GradualUnfreeze, Path, PerGroup, Phase, Pipeline, Problem, Problems, Schedule};
 use crate::optim::Optimizer;
-use crate::regularize::Regularization;
 use std::collections::HashMap;
 use std::fmt::Display;
 use std::ops::{Bound, RangeBounds};
@@ -18,7 +17,8 @@ pub fn check(spec: &Pipeline) -> Problems {
     name(&mut problems, top.key("name"), &spec.name);
     data(&mut problems, &top.key("data"), &spec.data);
     net(&mut problems, spec);
-    regularization(&mut problems, &top.key("regularization"), &spec.regularization);
+    spec.augmentation.check(&top.key("augmentation"), &mut problems);
+    spec.regularization.check(&top.key("regularization"), &mut problems);
     schedule(&mut problems, &top.key("schedule"), &spec.schedule);
     problems
 }
@@ -65,10 +65,8 @@ const NOT_NEGATIVE: (Bound<f64>, Bound<f64>) = (Bound::Included(0.0), Bound::Exc
 /// `range` for bounds whose upper end is that the number is finite.
 fn finite(problems: &mut Problems, path: Path, value: f64, range: (Bound<f64>, Bound<f64>), what: &str) {
     if !range.contains(&value) {
-        let bound = match value.is_finite() {
-            true => describe(range.0.as_ref(), Bound::Unbounded),
-            false => "a finite number".to_owned(),
-        };
+        let bound =
+            if value.is_finite() { describe(range.0.as_ref(), Bound::Unbounded) } else { "a finite number".to_owned() };
         problems.push(Problem::new(path, format!("{what} must be {bound}, found {value}")));
     }
 }
@@ -153,22 +151,6 @@ fn net(problems: &mut Problems, spec: &Pipeline) {
     if spec.head.as_ref().is_some_and(Vec::is_empty) {
         let problem = Problem::new(Path::of("head"), "a head needs at least one layer");
         problems.push(problem.help("leave `head` out for the backbone's own"));
-    }
-}
-
-fn regularization(problems: &mut Problems, path: &Path, regularization: &Regularization) {
-    let smoothing = regularization.label_smoothing;
-    range(problems, path.key("label_smoothing"), &smoothing, 0.0..1.0, "label smoothing");
-    if let Some(stopping) = &regularization.early_stopping {
-        let path = path.key("early_stopping");
-        range(problems, path.key("patience"), &stopping.patience, 1.., "patience");
-        finite(problems, path.key("min_delta"), stopping.min_delta, NOT_NEGATIVE, "`min_delta`");
-    }
-    if let Some(norm) = regularization.clip_grad_norm {
-        finite(problems, path.key("clip_grad_norm"), norm, POSITIVE, "the largest norm");
-    }
-    if let Some(value) = regularization.clip_grad_value {
-        finite(problems, path.key("clip_grad_value"), value, POSITIVE, "the largest value");
     }
 }
 

@@ -33,7 +33,8 @@ fn at<'a>(root: &'a Value, path: &Path) -> Option<&'a Value> {
         .try_fold(root, |place, segment| {
             alternatives(root, place).into_iter().find_map(|place| match segment {
                 Segment::Key(key) => {
-                    place.get("properties").and_then(|keys| keys.get(key)).or_else(|| place.get("additionalProperties"))
+                    let others = || place.get("additionalProperties").filter(|others| others.is_object());
+                    place.get("properties").and_then(|keys| keys.get(key)).or_else(others)
                 }
                 Segment::Index(_) => place.get("items"),
             })

@@ -141,7 +141,7 @@ mod tests {
         assert_eq!(phases[1].lr.get("blocks.13-15"), Some(&5e-5));
         assert_eq!(
             read(SPEC, &sets).unwrap_err().to_string(),
-            "--set:1:8: one layer per entry, and `flatten` is a second one"
+            "--set:1:8: `flatten` cannot be set: what is around it is a single value"
         );
     }
 
@@ -179,7 +179,7 @@ mod tests {
             error.to_string(),
             "spec.yaml:2:1: unknown key `sed`\n\
              spec.yaml:10:3: the key `batch` is given twice\n\
-             spec.yaml:31:29: expected a whole number, found the string `x`\n\
+             spec.yaml:39:29: expected a whole number, found the string `x`\n\
              --set:1:17: there is no entry 9"
         );
     }
@@ -197,7 +197,12 @@ mod tests {
             ("horizontal_flip: 0.5", "horizontal_flip: x", "x\n", "expected a number, found the string `x`"),
             ("device: auto", "device: tpu", "tpu\n", "unknown device `tpu`"),
             ("weight_decay: 0.01", "weight_decay: x", "x }", "expected a number, found the string `x`"),
-            ("{ out: classes }", "{ out: all }", "all }", "expected a whole number of outputs, or `classes`"),
+            (
+                "{ out: classes }",
+                "{ out: all }",
+                "all }",
+                "expected a whole number from 1, or `classes`, found the string `all`",
+            ),
             ("{ out: classes }", "{ uot: classes }", "uot", "unknown key `uot`"),
             ("- linear:", "- linar:", "linar", "unknown layer `linar`"),
             (
@@ -206,8 +211,8 @@ mod tests {
                 "x]",
                 "expected a number, found the string `x`",
             ),
-            ("normalize: backbone", "normalize: { custom: { mean: [0] } }", "{ mean", "`custom` needs `std`"),
-            ("normalize: backbone", "normalize: custom", "custom,", "`custom` needs a value: `custom: ...`"),
+            ("normalize: backbone", "normalize: { custom: { mean: [0] } }", "custom:", "`custom` needs `std`"),
+            ("normalize: backbone", "normalize: custom", "custom }", "`custom` needs a value: `custom: ...`"),
         ] {
             let text = SPEC.replace(old, new);
             assert_ne!(text, SPEC, "{old}");

@@ -103,7 +103,7 @@ impl<'a, D: Kernels> Run<'a, D> {
         let loader = Loader::new(
             job.data.clone(),
             spec.data.image.clone(),
-            job.plan.normalize.clone(),
+            &job.plan.normalize,
             spec.augmentation.clone(),
             spec.seed,
             job.workers,

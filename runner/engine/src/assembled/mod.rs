@@ -10,7 +10,7 @@
 //! - A tensor used twice carries the tape once; the other use has an empty one.
 //! - Sums are sequential in `f32`, so long ones are taken one dimension after the other.
 //! - On CUDA `concat_along` and reshapes of tensors that are not contiguous are compiled at run
-//!   time, from paths that may be gone. Here rows are gathered instead; only [`concat`] uses it.
+//!   time, from paths that may be gone. Here rows are gathered instead; only `concat` uses it.
 //! - `max` gives each of equal values the whole gradient, and drops NaN. Pooling compares tap by
 //!   tap instead, so one of them gets it; NaN under a window may still be lost.
 

@@ -103,7 +103,7 @@ mod tests {
     #[test]
     fn needed_files_are_read_without_the_outermost_folder() {
         let (_folder, file) = write(&tar_gz(&[("top/a/1.txt", b"one"), ("top/b.txt", b"two"), ("top/c.bin", b"no")]));
-        let files = read(&file, |path| path.ends_with(".txt")).unwrap();
+        let files = read(&file, |path| path != "c.bin").unwrap();
         assert_eq!(
             files.into_iter().collect::<Vec<_>>(),
             [("a/1.txt".to_owned(), b"one".to_vec()), ("b.txt".to_owned(), b"two".to_vec())]
@@ -118,7 +118,7 @@ mod tests {
 
     #[test]
     fn broken_archives_are_told() {
-        let whole = tar_gz(&[("top/a", &[7; 100_000])]);
+        let whole = tar_gz(&[("top/a", &[7; 10_000])]);
         for bytes in [&b""[..], b"no archive", &whole[..whole.len() / 2], &whole[..12]] {
             let (_folder, file) = write(bytes);
             let result = read(&file, |_| true);

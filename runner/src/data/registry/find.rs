@@ -301,11 +301,9 @@ mod tests {
     #[test]
     fn archives_that_are_not_what_they_should_be_are_told() {
         let house = House::new();
-        let (_, other) = {
-            let files = super::super::testing::files(2);
-            let named: Vec<(String, &[u8])> = files.iter().map(|(p, b)| (format!("x/{p}"), b.as_slice())).collect();
-            ((), super::super::testing::tar_gz(&named.iter().map(|(p, b)| (p.as_str(), *b)).collect::<Vec<_>>()))
-        };
+        let files = super::super::testing::files(2);
+        let files: Vec<(String, &[u8])> = files.iter().map(|(p, b)| (format!("x/{p}"), b.as_slice())).collect();
+        let other = super::super::testing::tar_gz(&files.iter().map(|(p, b)| (p.as_str(), *b)).collect::<Vec<_>>());
         fs::write(house.data.path().join("small.tar.gz"), other).unwrap();
         let message = house.obtain().unwrap_err().to_string();
         assert!(message.contains("small.tar.gz: its files are not those that are expected"), "{message}");
@@ -396,7 +394,9 @@ mod tests {
         let parts = crate::data::split::divide(&had.samples, &split, 7).unwrap();
         let labels = |places: &[usize]| {
             let mut counts = [0; 3];
-            places.iter().for_each(|place| counts[had.samples.samples[*place].label] += 1);
+            for place in places {
+                counts[had.samples.samples[*place].label] += 1;
+            }
             counts
         };
         for (places, share) in [(&parts.train, 0.7), (&parts.val, 0.15), (&parts.test, 0.15)] {
