@@ -5,7 +5,6 @@
 //! where it is missing, these tests say so and go on.
 #![allow(clippy::unwrap_used)]
 
-
 mod agreement;
 mod file;
 mod formula;
