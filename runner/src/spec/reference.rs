@@ -126,6 +126,7 @@ impl Page<'_> {
         }
         match place.get("properties").and_then(Value::as_object) {
             Some(fields) => self.fields(place, fields),
+            None if place.get("type").is_some_and(|kind| kind == "object") => self.fields(place, &Map::new()),
             None => {
                 let value = Value::Object(place.clone());
                 let _ = write!(self.text, "\n`{name}: ...` takes {}.\n", kind(&value));
