@@ -120,7 +120,7 @@ impl Page<'_> {
         };
         let Some(place) = place.and_then(Value::as_object) else { return Vec::new() };
         if place.contains_key("description") {
-            self.describe(place)
+            self.describe(place);
         } else {
             let _ = write!(self.text, "\n{description}\n");
         }
