@@ -94,9 +94,14 @@ fn to_byte(value: f32) -> u8 {
     (value + 0.5) as u8
 }
 
+/// Whether a factor is so near to 1 that every byte is rounded to what it was.
+fn changes_nothing(factor: f32) -> bool {
+    (factor - 1.0).abs() < 1e-3
+}
+
 /// Moves every value towards `other`, or away from it where the factor is above 1.
 fn blend_with(image: &mut Pixels, factor: f32, other: impl Fn(&Pixels) -> f32) {
-    if factor == 1.0 {
+    if changes_nothing(factor) {
         return;
     }
     let other = (1.0 - factor) * other(image);
@@ -112,7 +117,7 @@ fn mean_luminance(image: &Pixels) -> f32 {
 }
 
 fn saturate(image: &mut Pixels, factor: f32) {
-    if factor == 1.0 || image.channels != 3 {
+    if changes_nothing(factor) || image.channels != 3 {
         return;
     }
     for pixel in image.bytes.chunks_exact_mut(3) {
@@ -129,15 +134,16 @@ fn shift_hue(image: &mut Pixels, shift: f32) {
         return;
     }
     for pixel in image.bytes.chunks_exact_mut(3) {
-        let [r, g, b] = [0, 1, 2].map(|channel| f32::from(pixel[channel]));
-        let (most, least) = (r.max(g).max(b), r.min(g).min(b));
-        let range = most - least;
-        if range == 0.0 {
+        let channels = [0, 1, 2].map(|channel| pixel[channel]);
+        let (most, least) = channels.iter().fold((0, 255), |(most, least), &value| (value.max(most), value.min(least)));
+        if most == least {
             continue;
         }
-        let sector = if most == r {
+        let [r, g, b] = channels.map(f32::from);
+        let range = f32::from(most - least);
+        let sector = if most == channels[0] {
             (g - b) / range
-        } else if most == g {
+        } else if most == channels[1] {
             2.0 + (b - r) / range
         } else {
             4.0 + (r - g) / range
@@ -146,7 +152,7 @@ fn shift_hue(image: &mut Pixels, shift: f32) {
         // Each channel is a trapezoid over the colour wheel, a third of it apart.
         for (value, offset) in pixel.iter_mut().zip([5.0, 3.0, 1.0]) {
             let place = (offset + sector) % 6.0;
-            *value = to_byte(most - range * place.min(4.0 - place).clamp(0.0, 1.0));
+            *value = to_byte(f32::from(most) - range * place.min(4.0 - place).clamp(0.0, 1.0));
         }
     }
 }
@@ -215,7 +221,9 @@ mod tests {
         assert_eq!(firsts.len(), 4);
         let after = |changes: [Change; 2]| {
             let mut image = image();
-            changes.into_iter().for_each(|change| change.apply(&mut image));
+            for change in changes {
+                change.apply(&mut image);
+            }
             image
         };
         let (bright, flat) = (Change::Brightness(1.8), Change::Contrast(0.2));

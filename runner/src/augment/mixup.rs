@@ -137,7 +137,7 @@ mod tests {
             blend(&mut after, 3, &partners, 0.3);
             for i in 0..21 {
                 let expected = 0.3 * before[i] + (1.0 - 0.3) * before[partners[i / 3] * 3 + i % 3];
-                assert_eq!(after[i], expected);
+                assert!((after[i] - expected).abs() < 1e-4, "{} is not {expected}", after[i]);
             }
         }
     }
@@ -164,6 +164,6 @@ mod tests {
         let before = batch.clone();
         Mixup { alpha: 1.0 }.apply(&mut batch, &mut stream(0));
         assert!((batch.images[0] - before.images[0]).abs() < 1e-6 && (batch.images[1] - before.images[1]).abs() < 1e-6);
-        assert_eq!(batch.targets[0], 0.0);
+        assert!(batch.targets[0].abs() < 1e-6);
     }
 }

@@ -145,7 +145,7 @@ mod tests {
             let prepare = Prepare::new(image(crate::spec::data::Channels::Gray), &normalization(1), vec![first, flip]);
             let ramp = Pixels { height: 4, width: 6, channels: 1, bytes: (0..24).map(|i| 10 * (i % 6)).collect() };
             let run = |n| prepare.training(ramp.clone(), key().with(n)).bytes;
-            (0..40).map(|n| run(n)).map(|bytes| bytes[1] > bytes[4]).collect()
+            (0..40).map(run).map(|bytes| bytes[1] > bytes[4]).collect()
         };
         let nothing = flips(Augment::HorizontalFlip(HorizontalFlip { p: 0.0 }));
         let crop = flips(Augment::RandomResizedCrop(RandomResizedCrop { scale: [0.8, 1.0], ratio: [1.4, 1.6] }));

@@ -129,7 +129,7 @@ mod tests {
         for (weight, count) in weights.iter().zip(counts) {
             assert!((weight * count as f32 - 100.0 / 3.0).abs() < 1e-4);
         }
-        assert_eq!(ClassWeights::Balanced.resolve(&classes(), &[5, 0, 5])[1], 1.0);
+        assert_eq!(ClassWeights::Balanced.resolve(&classes(), &[1, 0, 1]), [2.0 / 3.0, 1.0, 2.0 / 3.0]);
     }
 
     #[test]

@@ -84,7 +84,7 @@ mod tests {
         labels.iter().flat_map(|&label| (0..K).map(move |class| f32::from(class == label))).collect()
     }
 
-    /// `cross_entropy_loss_label_smoothing` of ATen (LossNLL.cpp), reduction mean.
+    /// `cross_entropy_loss_label_smoothing` of `ATen` (LossNLL.cpp), reduction mean.
     fn torch_hard(l: &[[f64; K]], labels: &[usize], w: &[f64; K], smoothing: f64) -> f64 {
         let weights: f64 = labels.iter().map(|&y| w[y]).sum();
         let nll = -labels.iter().zip(l).map(|(&y, l)| w[y] * l[y]).sum::<f64>() / weights;
@@ -92,7 +92,7 @@ mod tests {
         (1.0 - smoothing) * nll + smoothing / K as f64 * smooth
     }
 
-    /// `cross_entropy_loss_prob_target` of ATen (LossNLL.cpp), reduction mean.
+    /// `cross_entropy_loss_prob_target` of `ATen` (LossNLL.cpp), reduction mean.
     fn torch_soft(l: &[[f64; K]], t: &[f32], w: &[f64; K], smoothing: f64) -> f64 {
         let target = |n: usize, c: usize| f64::from(t[n * K + c]) * (1.0 - smoothing) + smoothing / K as f64;
         -(0..N).map(|n| (0..K).map(|c| l[n][c] * target(n, c) * w[c]).sum::<f64>()).sum::<f64>() / N as f64

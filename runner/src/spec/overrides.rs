@@ -60,10 +60,10 @@ fn steps(text: &str, source: usize) -> Result<(Vec<Step>, usize), Located> {
     loop {
         let rest = text.get(start..).unwrap_or_default();
         let (key, len) = if let Some(quoted) = rest.strip_prefix('"') {
-            let Some((key, _)) = quoted.split_once('"') else {
-                return Err(Located::new(Span { start, ..whole }, "the quote that opens here is not closed"));
-            };
-            (key, key.len() + 2)
+            match quoted.split_once('"') {
+                Some((key, _)) => (key, key.len() + 2),
+                None => return Err(Located::new(Span { start, ..whole }, "the quote that opens here is not closed")),
+            }
         } else {
             let key = rest.split(['.', '=']).next().unwrap_or_default();
             (key, key.len())

@@ -131,9 +131,9 @@ fn flat_jpeg(levels: &[i32], adobe: Option<u8>) -> Vec<u8> {
     for level in levels {
         // Category 11 holds magnitudes of 1024 to 2047; negative ones are written less one.
         let code = if *level > 0 { *level } else { *level + 2047 };
-        bits += &format!("0{code:011b}0");
+        bits.push_str(&format!("0{code:011b}0"));
     }
-    while bits.len() % 8 != 0 {
+    while !bits.len().is_multiple_of(8) {
         bits.push('1');
     }
     for byte in bits.as_bytes().chunks(8) {
@@ -235,7 +235,6 @@ fn a_large_image_is_read() {
     };
     let pixels = decode("x", &bytes).unwrap();
     assert_eq!((pixels.size(), pixels.bytes[11_999]), ([12_000, 12_000], 187));
-    assert!(MAX_PIXELS >= 12_000 * 12_000 && MAX_BYTES >= 12_000 * 12_000 * 3);
 }
 
 proptest! {
