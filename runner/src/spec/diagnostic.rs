@@ -66,12 +66,10 @@ impl SpecError {
             }
             out.push('\n');
         }
-        let count = self.complaints.len();
-        if count > 1 {
-            let shown = if count > MAX_SHOWN { format!(", the first {MAX_SHOWN} shown") } else { String::new() };
-            out.push_str(&count.to_string());
-            out.push_str(" problems");
-            out.push_str(&shown);
+        match self.complaints.len() {
+            0 | 1 => {}
+            count if count > MAX_SHOWN => out.push_str(&format!("{count} problems, the first {MAX_SHOWN} shown\n\n")),
+            count => out.push_str(&format!("{count} problems\n\n")),
         }
         out.truncate(out.trim_end().len());
         out.push('\n');
