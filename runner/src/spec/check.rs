@@ -348,6 +348,7 @@ mod tests {
             ("data.split.test=0.16", "data.split"),
             ("head=[]", "head"),
             ("layers=[relu]", "layers"),
+            ("augmentation.train.1.horizontal_flip=1.5", "augmentation.train.1.horizontal_flip"),
             ("regularization.label_smoothing=1", "regularization.label_smoothing"),
             ("regularization.early_stopping.patience=0", "regularization.early_stopping.patience"),
             ("regularization.early_stopping.min_delta=-1", "regularization.early_stopping.min_delta"),

@@ -13,6 +13,8 @@ pub fn to_yaml(pipeline: &Pipeline) -> Result<String, serde_yaml::Error> {
 
 /// The pipeline with its paths made absolute; they are relative to `dir`, the folder of the spec.
 pub fn absolute(pipeline: &Pipeline, dir: &Path) -> Pipeline {
+    // The folder of `spec.yaml` is written as nothing.
+    let dir = if dir.as_os_str().is_empty() { Path::new(".") } else { dir };
     let dir = std::path::absolute(dir).unwrap_or_else(|_| dir.to_owned());
     let settle = |path: &mut PathBuf| *path = dir.join(&path);
     let mut pipeline = pipeline.clone();
@@ -67,6 +69,17 @@ mod tests {
         assert_comes_back(&read(&format!(
             "{start}\nschedule:\n  gradual_unfreeze: {{ every: 2, stages: [head], lr: 1e-3 }}\n"
         )));
+    }
+
+    #[test]
+    fn paths_become_absolute_and_stay_so() {
+        let here = std::env::current_dir().unwrap();
+        for (dir, settled) in [("", here.clone()), ("specs", here.join("specs")), ("/specs", "/specs".into())] {
+            let pipeline = absolute(&read(SPEC), Path::new(dir));
+            let weights = pipeline.backbone.as_ref().unwrap().weights.clone().unwrap();
+            assert_eq!(weights, settled.join("assets/efficientnet_lite0.safetensors"), "{dir}");
+            assert_eq!(absolute(&pipeline, Path::new("/elsewhere")), pipeline);
+        }
     }
 
     #[test]
