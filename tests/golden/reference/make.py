@@ -20,7 +20,7 @@ from torch import nn
 CLASSES, SAMPLES, STEPS = 10, 4, 4
 SGD = {"momentum": 0.9, "weight_decay": 1e-4}
 # Where 1e-4 is so much that rounding decides.
-RATES = {"mobilenet_v2": 1e-5, "efficientnet_lite0": 1e-5, "inception_v3": 1e-5, "resnet50": 1e-6}
+RATES = {"mobilenet_v2": 1e-5, "efficientnet_lite0": 1e-5, "inception_v3": 2e-7, "resnet50": 1e-6}
 SIZES = {"inception_v3": 107, "resnet50": 96, "alexnet": 63, "vgg11_bn": 32}
 
 
