@@ -141,7 +141,7 @@ broken_specs! {
     learning_rate_of_no_group: broken("lr: { head: 1e-3,", "lr: { haed: 1e-3, head: 1e-3,");
     learning_rate_missing_for_a_group: broken(", \"*\": 3e-4", "");
     weights_file_missing: broken("arch: resnet18", "arch: resnet18\n  weights: assets/resnet18.safetensors");
-    size_that_does_not_fit: broken("arch: resnet18", "arch: inception_v3").replace("size: 96", "size: 32").replace("layer4", "head");
+    size_that_does_not_fit: broken("arch: resnet18", "arch: inception_v3").replace("size: 96", "size: 32").replace("[head, layer4]", "[head]");
     layer_that_does_not_fit: broken("  arch: resnet18", "  arch: resnet18\nhead:\n  - conv2d: { out: 8, kernel: 9 }\n  - flatten\n  - linear: { out: classes }");
     data_set_unknown: broken("{ synthetic: blood_cells }", "{ dataset: blood_cels }");
     probability_out_of_range: broken("horizontal_flip: 0.5", "horizontal_flip: 1.5");

@@ -17,7 +17,7 @@ fn start(place: &Place) -> Child {
     let begun = Instant::now();
     let log = place.path().join("run/events.jsonl");
     while !std::fs::read_to_string(&log).is_ok_and(|text| text.contains("epoch_finished")) {
-        assert!(begun.elapsed() < Duration::from_secs(120), "no epoch within two minutes");
+        assert!(begun.elapsed() < Duration::from_mins(2), "no epoch within two minutes");
         std::thread::sleep(Duration::from_millis(20));
     }
     child

@@ -3,6 +3,7 @@
 //! A golden file is about one architecture: logits, training losses, and a formula for the weights.
 //! Our own are in `reference/`. `$RUNNER_GOLDEN` (default `../shared/golden`) is a folder of more;
 //! where it is missing, these tests say so and go on.
+#![allow(clippy::unwrap_used)]
 
 mod agreement;
 mod file;

@@ -6,7 +6,7 @@ use crate::spec::{Path, Problem, Problems};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Covers squares at random places, so that the net cannot lean on one detail (DeVries and Taylor
+/// Covers squares at random places, so that the net cannot lean on one detail (`DeVries` and Taylor
 /// 2017). A square's centre is any pixel, so part of it may lie outside, as in the paper.
 ///
 /// `cutout: { size: 0.25 }`

@@ -122,7 +122,7 @@ catalogue::augmentations! {
     Rotate(Rotate) = "rotate",
     /// Changes brightness, contrast, saturation and hue at random.
     ColorJitter(ColorJitter) = "color_jitter",
-    /// Covers random squares (DeVries and Taylor 2017).
+    /// Covers random squares (`DeVries` and Taylor 2017).
     Cutout(Cutout) = "cutout",
 }
 

@@ -1,4 +1,4 @@
-//! EfficientNets (Tan and Le, "EfficientNet: Rethinking model scaling for convolutional neural
+//! `EfficientNets` (Tan and Le, "EfficientNet: Rethinking model scaling for convolutional neural
 //! networks", ICML 2019) and their Lite form (Liu, "Higher accuracy on vision models with
 //! EfficientNet-Lite", TensorFlow blog 2020).
 //!
@@ -15,14 +15,14 @@ use crate::net::{Builder, graph::Source};
 /// What distinguishes the members of the family.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum EfficientNet {
-    /// torchvision's B0: SiLU, squeeze-and-excitation, stochastic depth, symmetric padding.
+    /// torchvision's B0: `SiLU`, squeeze-and-excitation, stochastic depth, symmetric padding.
     B0,
-    /// TensorFlow's Lite0: ReLU6, no squeeze-and-excitation, 'SAME' padding. Its blocks draw
+    /// TensorFlow's Lite0: `ReLU6`, no squeeze-and-excitation, 'SAME' padding. Its blocks draw
     /// nothing at random, so that a frozen part of it gives each image the same features always.
     Lite0,
 }
 
-/// A run of MBConv blocks.
+/// A run of `MBConv` blocks.
 struct Run {
     /// Channels inside a block, as a multiple of its input's.
     expansion: usize,

@@ -1,6 +1,6 @@
 //! Backbones: one file a family.
 //!
-//! Parameters are named as torchvision's `state_dict` names them (the EfficientNets have names of
+//! Parameters are named as torchvision's `state_dict` names them (the `EfficientNets` have names of
 //! their own), and stand in the same order.
 
 mod alexnet;

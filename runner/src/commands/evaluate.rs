@@ -106,8 +106,9 @@ impl DeviceTask for Evaluate {
     fn run<D: Kernels>(mut self, device: D) -> Self::Output {
         let net = self.trained.net(&device)?;
         let spec = &self.trained.spec;
-        let (image, normalize) = (spec.data.image.clone(), self.trained.normalize.clone());
-        let loader = Loader::new(self.data, image, normalize, Augmentation::default(), spec.seed, cores());
+        let image = spec.data.image.clone();
+        let loader =
+            Loader::new(self.data, image, &self.trained.normalize, Augmentation::default(), spec.seed, cores());
         let batches = loader.evaluation(&self.samples, spec.data.batch);
         Ok(evaluate(&device, &net, batches, |_| ())?)
     }

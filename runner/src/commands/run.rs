@@ -139,7 +139,7 @@ fn initial<D: Kernels>(device: &D, plan: &Plan, spec_dir: &Path) -> Result<(Para
         for (param, read) in weights::report::read(&spec_dir.join(file), &plan.graph, report)? {
             values[param] = read;
         }
-        done = format!("{report} from {}", file.display());
+        done = format!("{}: {report}", file.display());
     }
     let tensors = plan
         .graph

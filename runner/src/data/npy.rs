@@ -1,17 +1,17 @@
-//! NumPy's `.npy` arrays, read with distrust: what the header claims is checked before anything is
+//! `NumPy`'s `.npy` arrays, read with distrust: what the header claims is checked before anything is
 //! allocated.
 //!
 //! Format: <https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html>.
 
 use std::io::Read;
 
-/// No header is longer (NumPy itself writes some 120 bytes).
+/// No header is longer (`NumPy` itself writes some 120 bytes).
 const LONGEST_HEADER: usize = 1 << 16;
 
 /// What the header of an array says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Header {
-    /// The type of the values, as NumPy writes it: `|u1`, `<i8`.
+    /// The type of the values, as `NumPy` writes it: `|u1`, `<i8`.
     pub dtype: String,
     /// The sizes of the axes.
     pub shape: Vec<usize>,
@@ -126,7 +126,7 @@ fn read_length<const N: usize>(reader: &mut impl Read) -> Result<usize, String> 
 /// Writes arrays for tests.
 #[cfg(test)]
 pub(super) mod testing {
-    /// An array as NumPy would save it.
+    /// An array as `NumPy` would save it.
     pub fn array(dtype: &str, shape: &str, values: &[u8]) -> Vec<u8> {
         let header = format!("{{'descr': '{dtype}', 'fortran_order': False, 'shape': {shape}, }}\n");
         raw(&header, values)

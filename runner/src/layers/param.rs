@@ -36,7 +36,7 @@ impl Role {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Init {
-    /// Normal with variance `2 / fan_in` (He et al. 2015): for ReLU nets.
+    /// Normal with variance `2 / fan_in` (He et al. 2015): for `ReLU` nets.
     #[default]
     Kaiming,
     /// Uniform with variance `2 / (fan_in + fan_out)` (Glorot and Bengio 2010).

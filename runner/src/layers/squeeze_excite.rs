@@ -23,7 +23,7 @@ pub struct SqueezeExcite {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum SqueezeActivation {
-    /// `max(x, 0)`: the original, and MobileNetV3.
+    /// `max(x, 0)`: the original, and `MobileNetV3`.
     #[default]
     Relu,
     /// `x * sigmoid(x)`: EfficientNet.
@@ -37,12 +37,12 @@ pub enum Gate {
     /// `1 / (1 + exp(-x))`: the original, and EfficientNet.
     #[default]
     Sigmoid,
-    /// `relu6(x + 3) / 6`: MobileNetV3.
+    /// `relu6(x + 3) / 6`: `MobileNetV3`.
     Hardsigmoid,
 }
 
 impl SqueezeExcite {
-    /// With ReLU and a sigmoid gate, as the original.
+    /// With `ReLU` and a sigmoid gate, as the original.
     pub fn new(squeeze: usize) -> Self {
         SqueezeExcite { squeeze, activation: SqueezeActivation::Relu, gate: Gate::Sigmoid }
     }

@@ -125,9 +125,9 @@ mod tests {
         let scores = Scores::of(&answers);
         assert_eq!(answers.predicted(), [0, 0, 1, 1]);
         assert!((scores.accuracy - 0.75).abs() < 1e-12);
-        assert!((scores.balanced_accuracy - (2.0 / 3.0 + 1.0) / 2.0).abs() < 1e-12);
+        assert!((scores.balanced_accuracy - f64::midpoint(2.0 / 3.0, 1.0)).abs() < 1e-12);
         // F1: class 0 precision 1, recall 2/3 -> 0.8; class 1 precision 1/2, recall 1 -> 2/3.
-        assert!((scores.macro_f1 - (0.8 + 2.0 / 3.0) / 2.0).abs() < 1e-12);
+        assert!((scores.macro_f1 - f64::midpoint(0.8, 2.0 / 3.0)).abs() < 1e-12);
         let right = -(1.0 / (1.0 + (-2.0_f64).exp())).ln();
         let wrong = -(1.0 / (1.0 + 2.0_f64.exp())).ln();
         assert!((scores.loss - (3.0 * right + wrong) / 4.0).abs() < 1e-6);

@@ -317,7 +317,7 @@ fn random_layers_act_in_training_only() {
 
 /// Holds the gradient of each parameter against the difference of losses along a random direction.
 ///
-/// The step is short, or values would cross the kink of a ReLU.
+/// The step is short, or values would cross the kink of a `ReLU`.
 #[test]
 fn gradients_flow_through_branches() {
     const STEP: f32 = 1e-3;

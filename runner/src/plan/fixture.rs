@@ -5,7 +5,7 @@ use crate::layers::{BatchNorm, Conv2d, Flatten, Linear, Pad, Relu, Shape};
 use crate::net::{Builder, Graph, Source};
 
 /// A chain over 8x8x4: each stage is a 3x3 convolution (`STAGE.conv.weight`), a batch norm
-/// (`STAGE.bn`: weight, bias, running mean and variance) and a ReLU, all giving 8x8x4; the stage
+/// (`STAGE.bn`: weight, bias, running mean and variance) and a `ReLU`, all giving 8x8x4; the stage
 /// `head` is a flatten and a linear map (`head.linear.weight`, `head.linear.bias`) to two outputs.
 pub fn net(stages: &[&str]) -> Graph {
     let mut net = Builder::new(Shape::Image { height: 8, width: 8, channels: 4 });

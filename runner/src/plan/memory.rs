@@ -22,7 +22,7 @@ pub struct Memory {
     /// A gradient for each value that trains.
     pub gradients: u64,
     /// What the optimizer keeps for each value that trains: two moments (`adamw`), or a velocity
-    /// (`sgd` with momentum).
+    /// (`sgd`).
     pub optimizer: u64,
     /// Activations at the worst moment, which is the largest of two:
     /// - a forward pass without a tape (the frozen prefix; all of the net when evaluating), where an
@@ -38,7 +38,6 @@ impl Memory {
         let trainable = phase.trainable_values(graph) as u64;
         let kept = match optimizer {
             Optimizer::AdamW(_) => 2,
-            Optimizer::Sgd(sgd) if sgd.momentum == 0.0 => 0,
             Optimizer::Sgd(_) => 1,
         };
         let activations = forward_peak(graph).max(backward_peak(graph, phase.boundary));
@@ -139,9 +138,6 @@ mod tests {
         // The inputs of conv, norm and linear, the output of the ReLU, and a pair of gradients.
         assert_eq!(memory.activations, 4 * 10 * (3 * 256 + 256 + 2 * 256));
         assert_eq!(memory.total(), memory.parameters + 8 * trainable + memory.activations);
-
-        let plain = Optimizer::Sgd(Sgd { momentum: 0.0, ..Sgd::default() });
-        assert_eq!(Memory::of(&graph, &phase(&graph, "[head]"), 10, &plain).optimizer, 0);
     }
 
     #[test]

@@ -65,10 +65,8 @@ const NOT_NEGATIVE: (Bound<f64>, Bound<f64>) = (Bound::Included(0.0), Bound::Exc
 /// `range` for bounds whose upper end is that the number is finite.
 fn finite(problems: &mut Problems, path: Path, value: f64, range: (Bound<f64>, Bound<f64>), what: &str) {
     if !range.contains(&value) {
-        let bound = match value.is_finite() {
-            true => describe(range.0.as_ref(), Bound::Unbounded),
-            false => "a finite number".to_owned(),
-        };
+        let bound =
+            if value.is_finite() { describe(range.0.as_ref(), Bound::Unbounded) } else { "a finite number".to_owned() };
         problems.push(Problem::new(path, format!("{what} must be {bound}, found {value}")));
     }
 }

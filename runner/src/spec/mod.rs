@@ -21,6 +21,7 @@ pub mod path;
 pub mod per_group;
 pub mod pipeline;
 pub mod problem;
+pub mod reference;
 pub mod resolved;
 pub mod schedule;
 pub mod schema;

@@ -59,15 +59,14 @@ fn steps(text: &str, source: usize) -> Result<(Vec<Step>, usize), Located> {
     let mut start = 0;
     loop {
         let rest = text.get(start..).unwrap_or_default();
-        let (key, len) = match rest.strip_prefix('"') {
-            Some(quoted) => match quoted.split_once('"') {
+        let (key, len) = if let Some(quoted) = rest.strip_prefix('"') {
+            match quoted.split_once('"') {
                 Some((key, _)) => (key, key.len() + 2),
                 None => return Err(Located::new(Span { start, ..whole }, "the quote that opens here is not closed")),
-            },
-            None => {
-                let key = rest.split(['.', '=']).next().unwrap_or_default();
-                (key, key.len())
             }
+        } else {
+            let key = rest.split(['.', '=']).next().unwrap_or_default();
+            (key, key.len())
         };
         let span = Span { source, start, end: start + len };
         if key.is_empty() {

@@ -11,6 +11,23 @@ pub fn to_yaml(pipeline: &Pipeline) -> Result<String, serde_yaml::Error> {
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
+/// The pipeline with its paths made absolute; they are relative to `dir`, the folder of the spec.
+pub fn absolute(pipeline: &Pipeline, dir: &Path) -> Pipeline {
+    let dir = std::path::absolute(dir).unwrap_or_else(|_| dir.to_owned());
+    let settle = |path: &mut PathBuf| *path = dir.join(&path);
+    let mut pipeline = pipeline.clone();
+    for source in std::iter::once(&mut pipeline.data.source).chain(&mut pipeline.data.fallback) {
+        match source {
+            Source::Folder(path) | Source::Manifest(path) | Source::Npz(path) => settle(path),
+            Source::Dataset(_) | Source::Synthetic(_) => {}
+        }
+    }
+    if let Some(weights) = pipeline.backbone.as_mut().and_then(|backbone| backbone.weights.as_mut()) {
+        settle(weights);
+    }
+    pipeline
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -60,7 +77,7 @@ mod tests {
     proptest! {
         #[test]
         fn any_names_and_numbers_come_back(
-            name in r#"[ -~é日]{0,12}|true|null|~|1e3|0x1F|yes|"#,
+            name in r"[ -~é日]{0,12}|true|null|~|1e3|0x1F|yes|",
             seed: u64,
             smoothing in any::<f32>().prop_filter("a NaN equals nothing", |x| !x.is_nan()),
             lr in any::<f64>().prop_filter("a NaN equals nothing", |x| !x.is_nan()),
@@ -79,21 +96,4 @@ mod tests {
             prop_assert_eq!(read(&yaml), pipeline, "{}", yaml);
         }
     }
-}
-
-/// The pipeline with its paths made absolute; they are relative to `dir`, the folder of the spec.
-pub fn absolute(pipeline: &Pipeline, dir: &Path) -> Pipeline {
-    let dir = std::path::absolute(dir).unwrap_or_else(|_| dir.to_owned());
-    let settle = |path: &mut PathBuf| *path = dir.join(&path);
-    let mut pipeline = pipeline.clone();
-    for source in std::iter::once(&mut pipeline.data.source).chain(&mut pipeline.data.fallback) {
-        match source {
-            Source::Folder(path) | Source::Manifest(path) | Source::Npz(path) => settle(path),
-            Source::Dataset(_) | Source::Synthetic(_) => {}
-        }
-    }
-    if let Some(weights) = pipeline.backbone.as_mut().and_then(|backbone| backbone.weights.as_mut()) {
-        settle(weights);
-    }
-    pipeline
 }

@@ -115,7 +115,7 @@ fn unknown(path: &Path, value: Option<&Value>, what: &str, written: &str, names:
         && value.and_then(Value::as_str) != Some(written);
     let what = match what {
         "field" => "key",
-        "variant" => noun(if is_key { path.parent() } else { Some(path.clone()) }),
+        "variant" => noun(if is_key { path.parent() } else { Some(path.clone()) }.as_ref()),
         other => other,
     };
     let problem = Problem::new(path.clone(), format!("unknown {what} {}", quote(written)));
@@ -132,8 +132,8 @@ fn unknown(path: &Path, value: Option<&Value>, what: &str, written: &str, names:
 }
 
 /// What a value at a path is called.
-fn noun(path: Option<Path>) -> &'static str {
-    match path.as_ref().and_then(last_key) {
+fn noun(path: Option<&Path>) -> &'static str {
+    match path.and_then(last_key) {
         Some("arch") => "architecture",
         Some("source" | "fallback") => "source",
         Some("metric") => "metric",

@@ -13,6 +13,7 @@ pub mod run;
 pub mod run_dir;
 pub mod step;
 pub mod stop;
+pub mod summary;
 
 pub use error::TrainError;
 pub use events::{Event, EventLog};

@@ -6,11 +6,12 @@ use super::events::{Counts, Event, EventLog};
 use super::observer::{Observer, Progress};
 use super::optimizer::State;
 use super::step::{StepContext, step};
-use super::{RunDir, StopFlag, TrainError, files, frozen, gradients};
+use super::summary::{Trained, largest_group, rates, watched};
+use super::{RunDir, StopFlag, TrainError, files, frozen};
 use crate::data::{BadImage, Dataset, Loader};
 use crate::engine::device::empty_cache;
 use crate::engine::{Kernels, Tensor};
-use crate::metrics::{Confusion, Scores, per_class};
+use crate::metrics::{Confusion, per_class};
 use crate::net::Net;
 use crate::plan::{PhasePlan, Plan};
 use crate::random::{Key, Purpose};
@@ -103,7 +104,7 @@ impl<'a, D: Kernels> Run<'a, D> {
         let loader = Loader::new(
             job.data.clone(),
             spec.data.image.clone(),
-            job.plan.normalize.clone(),
+            &job.plan.normalize,
             spec.augmentation.clone(),
             spec.seed,
             job.workers,
@@ -391,31 +392,6 @@ enum Split {
     Test,
 }
 
-/// Sums over an epoch, and in the end means.
-#[derive(Default)]
-struct Trained {
-    images: usize,
-    loss: f64,
-    accuracy: f64,
-    largest_gradient: f64,
-}
-
-impl Trained {
-    fn add(&mut self, report: &super::step::StepReport, images: usize) {
-        self.images += images;
-        self.loss += f64::from(report.loss) * images as f64;
-        self.accuracy += report.correct as f64;
-        self.largest_gradient = self.largest_gradient.max(gradients::total(&report.gradient_norms));
-    }
-
-    fn means(mut self) -> Self {
-        let images = self.images.max(1) as f64;
-        self.loss /= images;
-        self.accuracy /= images;
-        self
-    }
-}
-
 fn loss_targets(spec: &Pipeline, data: &Dataset) -> LossTargets {
     let classes = &data.facts.classes;
     let weights = spec.regularization.class_weights.as_ref();
@@ -423,30 +399,5 @@ fn loss_targets(spec: &Pipeline, data: &Dataset) -> LossTargets {
         smoothing: spec.regularization.label_smoothing,
         weights: weights.map(|weights| weights.resolve(classes, &files::class_counts(data))),
         soft: !spec.augmentation.batch.is_empty(),
-    }
-}
-
-fn rates(phase: &PhasePlan) -> IndexMap<String, f64> {
-    phase.groups.iter().map(|group| (group.name.clone(), group.lr)).collect()
-}
-
-/// The value of the watched metric; the training loss where there is no validation split.
-fn watched(metric: Metric, trained: &Trained, val: Option<&Scores>) -> f64 {
-    match (metric, val) {
-        (Metric::ValLoss, Some(val)) => val.loss,
-        (Metric::ValAccuracy, Some(val)) => val.accuracy,
-        (Metric::ValBalancedAccuracy, Some(val)) => val.balanced_accuracy,
-        (Metric::ValAuc, Some(val)) => val.auc.unwrap_or(0.5),
-        (Metric::TrainLoss, _) | (_, None) => trained.loss,
-    }
-}
-
-fn largest_group(phase: &PhasePlan, norms: &[f64]) -> String {
-    let largest = phase.groups.iter().zip(norms).max_by(|a, b| a.1.total_cmp(b.1));
-    match largest {
-        Some((group, norm)) => {
-            format!("in the step before, group `{}` had the largest gradient (norm {norm:.3e})", group.name)
-        }
-        None => "it was the first step of its epoch".to_owned(),
     }
 }

@@ -74,3 +74,67 @@ pub fn step<D: Kernels>(
     }
     Ok(StepReport { loss, correct, gradient_norms })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::device::open_cpu;
+    use crate::net::Params;
+    use crate::plan::Plan;
+    use crate::random::Purpose;
+    use crate::spec;
+    use crate::weights::init::draw;
+    use std::path::Path;
+
+    /// What `runner plan` says trains is what the optimizer visits, phase by phase, in the pipelines
+    /// that are shipped.
+    #[test]
+    fn the_optimizer_visits_what_the_plan_says_trains() {
+        for name in ["medical.yaml", "from_scratch.yaml"] {
+            let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../pipelines").join(name);
+            let sets = [spec::Override("data.image.size=32".to_owned())];
+            let loaded = spec::load(&path, &sets).unwrap();
+            let plan = Plan::new(&loaded.pipeline, &loaded.dir).unwrap();
+            let device = open_cpu().unwrap();
+            let key = Key::new(1, Purpose::Init);
+            let drawn = |param: &crate::net::Param| {
+                Tensor::from_vec(
+                    &device,
+                    draw(&param.def, crate::layers::Init::Kaiming, key.named(&param.name)),
+                    &param.def.dims,
+                )
+            };
+            let tensors = plan.graph.params.iter().map(drawn).collect::<Result<_, _>>().unwrap();
+            let mut net = Net { graph: plan.graph.clone(), params: Params::new(tensors) };
+            let mut optimizer = State::new(loaded.pipeline.schedule.optimizer.clone());
+            let batch = Batch {
+                images: {
+                    let mut stream = key.stream();
+                    (0..2 * 32 * 32 * 3).map(|_| stream.normal()).collect()
+                },
+                dims: [2, 32, 32, 3],
+                labels: vec![0, 1],
+                targets: vec![1.0, 0.0, 0.0, 0.0, 1.0, 0.0],
+                samples: vec![0, 1],
+            };
+            for phase in &plan.phases {
+                net.params.want_grads(&phase.trainable(net.graph.params.len()));
+                optimizer.begin(phase);
+                let before: Vec<Vec<f32>> = net.params.tensors().iter().map(Tensor::to_vec).collect();
+                let context = StepContext {
+                    device: &device,
+                    phase,
+                    regularization: &loaded.pipeline.regularization,
+                    targets: &LossTargets::plain(),
+                    key,
+                };
+                step(&context, &mut net, &mut optimizer, &batch).unwrap();
+                let visited: usize = optimizer.memory().keys().map(|&id| net.graph.params[id].def.count()).sum();
+                assert_eq!(visited, phase.trainable_values(&net.graph), "{name}, phase {}", phase.name);
+                for (id, before) in before.iter().enumerate().filter(|(id, _)| phase.frozen[*id]) {
+                    assert_eq!(&net.params.get(id).to_vec(), before, "{}", net.graph.params[id].name);
+                }
+            }
+        }
+    }
+}

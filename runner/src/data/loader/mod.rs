@@ -45,12 +45,12 @@ impl Loader {
     pub fn new(
         data: Dataset,
         image: Image,
-        normalize: Normalization,
+        normalize: &Normalization,
         augmentation: Augmentation,
         seed: u64,
         workers: usize,
     ) -> Self {
-        let prepare = Prepare::new(image, &normalize, augmentation.train);
+        let prepare = Prepare::new(image, normalize, augmentation.train);
         let work = Work { data, prepare, batch: augmentation.batch, seed };
         Loader { work: Arc::new(work), seed, workers: workers.max(1) }
     }

@@ -71,7 +71,7 @@ fn loader(images: &Arc<Numbered>, count: usize, augmentation: Augmentation, work
         fit: Fit::Crop,
     };
     let normalize = Normalization { mean: vec![0.0; 3], std: vec![1.0; 3] };
-    Loader::new(data, image, normalize, augmentation, 11, workers)
+    Loader::new(data, image, &normalize, augmentation, 11, workers)
 }
 
 #[test]

@@ -1,9 +1,17 @@
 //! The plan of `pipelines/medical.yaml`, to the last figure.
 
 use super::PlanReport;
-use crate::data::DataFacts;
+use crate::data::{Batch, DataFacts};
+use crate::engine::{Cpu, Tensor};
+use crate::layers::Init;
+use crate::net::{Net, Param, Params};
 use crate::plan::Plan;
+use crate::random::{Key, Purpose};
+use crate::regularize::LossTargets;
 use crate::spec::{self, Override};
+use crate::train::optimizer::State;
+use crate::train::step::{StepContext, step};
+use crate::weights::init;
 use std::path::{Path, PathBuf};
 
 fn pipelines() -> PathBuf {
@@ -36,6 +44,57 @@ fn medical_for_programs() {
 #[test]
 fn from_scratch_for_a_person() {
     insta::assert_snapshot!(PlanReport::of(&plan("from_scratch.yaml", &[])).to_string());
+}
+
+/// The medical pipeline's net with values drawn by its `init`.
+fn drawn(plan: &Plan, device: &Cpu) -> Net<Cpu> {
+    let key = Key::new(plan.spec.seed, Purpose::Init);
+    let draw = |(id, param): (usize, &Param)| {
+        let values = init::draw(&param.def, Init::default(), key.with(id as u64));
+        Tensor::from_vec(device, values, &param.def.dims).unwrap()
+    };
+    let params = plan.graph.params.iter().enumerate().map(draw).collect();
+    Net { graph: plan.graph.clone(), params: Params::new(params) }
+}
+
+#[test]
+fn the_counts_are_what_the_optimizer_visits() {
+    let plan = plan("medical.yaml", &["data.image.size=32"]);
+    let report = PlanReport::of(&plan);
+    let device = Cpu::default();
+    let mut random = Key::new(plan.spec.seed, Purpose::Synthetic).stream();
+    let batch = Batch {
+        images: (0..4 * 32 * 32 * 3).map(|_| random.range(-1.0, 1.0)).collect(),
+        dims: [4, 32, 32, 3],
+        labels: vec![0, 1, 2, 0],
+        targets: [0, 1, 2, 0].iter().flat_map(|&label| (0..3).map(move |class| f32::from(class == label))).collect(),
+        samples: vec![0, 1, 2, 3],
+    };
+    for (phase, told) in plan.phases.iter().zip(&report.phases) {
+        let mut net = drawn(&plan, &device);
+        let trainable = phase.trainable(plan.graph.params.len());
+        net.params.want_grads(&trainable);
+        let before: Vec<Vec<f32>> = net.params.tensors().iter().map(Tensor::to_vec).collect();
+        let mut optimizer = State::new(plan.spec.schedule.optimizer.clone());
+        optimizer.begin(phase);
+        let context = StepContext {
+            device: &device,
+            phase,
+            regularization: &plan.spec.regularization,
+            targets: &LossTargets::plain(),
+            key: Key::new(plan.spec.seed, Purpose::Layer),
+        };
+        step(&context, &mut net, &mut optimizer, &batch).unwrap();
+
+        let visited: usize = optimizer.memory().keys().map(|&param| net.params.get(param).len()).sum();
+        assert_eq!(visited, told.trainable, "{}", told.name);
+        assert_eq!(told.trainable + told.frozen, report.parameters);
+        assert!(optimizer.memory().keys().all(|&param| trainable[param]));
+        for (id, (param, before)) in plan.graph.params.iter().zip(before).enumerate() {
+            let moved = net.params.get(id).to_vec() != before;
+            assert_eq!(moved, !phase.frozen[id], "{} in phase {}", param.name, told.name);
+        }
+    }
 }
 
 #[test]

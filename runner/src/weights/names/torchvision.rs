@@ -1,4 +1,4 @@
-//! Torchvision's names for EfficientNets: `features.STAGE.PLACE.block.STEP`, stages from 1.
+//! Torchvision's names for `EfficientNets`: `features.STAGE.PLACE.block.STEP`, stages from 1.
 
 use super::blocks::{Block, Part, canonical, number, stages};
 use crate::backbones::Arch;

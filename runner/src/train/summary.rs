@@ -1,0 +1,67 @@
+//! What an epoch comes to: its means, its learning rates, the watched metric.
+
+use super::gradients;
+use super::step::StepReport;
+use crate::metrics::Scores;
+use crate::plan::PhasePlan;
+use crate::regularize::Metric;
+use indexmap::IndexMap;
+
+/// Sums over an epoch, and in the end means.
+#[derive(Debug, Default)]
+pub struct Trained {
+    /// Images trained on.
+    pub images: usize,
+    /// Loss.
+    pub loss: f64,
+    /// Accuracy.
+    pub accuracy: f64,
+    /// The largest norm of all gradients of a step.
+    pub largest_gradient: f64,
+}
+
+impl Trained {
+    /// Adds a step over so many images.
+    pub fn add(&mut self, report: &StepReport, images: usize) {
+        self.images += images;
+        self.loss += f64::from(report.loss) * images as f64;
+        self.accuracy += report.correct as f64;
+        self.largest_gradient = self.largest_gradient.max(gradients::total(&report.gradient_norms));
+    }
+
+    /// Sums become means.
+    #[must_use]
+    pub fn means(mut self) -> Self {
+        let images = self.images.max(1) as f64;
+        self.loss /= images;
+        self.accuracy /= images;
+        self
+    }
+}
+
+/// The learning rate of each group of a phase.
+pub fn rates(phase: &PhasePlan) -> IndexMap<String, f64> {
+    phase.groups.iter().map(|group| (group.name.clone(), group.lr)).collect()
+}
+
+/// The value of the watched metric; the training loss where there is no validation split.
+pub fn watched(metric: Metric, trained: &Trained, val: Option<&Scores>) -> f64 {
+    match (metric, val) {
+        (Metric::ValLoss, Some(val)) => val.loss,
+        (Metric::ValAccuracy, Some(val)) => val.accuracy,
+        (Metric::ValBalancedAccuracy, Some(val)) => val.balanced_accuracy,
+        (Metric::ValAuc, Some(val)) => val.auc.unwrap_or(0.5),
+        (Metric::TrainLoss, _) | (_, None) => trained.loss,
+    }
+}
+
+/// The group with the largest of these gradient norms, for a person.
+pub fn largest_group(phase: &PhasePlan, norms: &[f64]) -> String {
+    let largest = phase.groups.iter().zip(norms).max_by(|a, b| a.1.total_cmp(b.1));
+    match largest {
+        Some((group, norm)) => {
+            format!("in the step before, group `{}` had the largest gradient (norm {norm:.3e})", group.name)
+        }
+        None => "it was the first step of its epoch".to_owned(),
+    }
+}
