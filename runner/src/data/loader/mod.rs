@@ -41,6 +41,7 @@ pub struct Loader {
 
 impl Loader {
     /// A loader over a data set, reading on `workers` threads (at least one).
+    #[allow(clippy::needless_pass_by_value)] // Like the rest of what it is made from.
     pub fn new(
         data: Dataset,
         image: Image,
