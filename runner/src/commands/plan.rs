@@ -65,7 +65,7 @@ mod tests {
         check::run(&spec("from_scratch.yaml"), &[], &mut out).unwrap();
         let text = String::from_utf8(out).unwrap();
         assert!(
-            text.ends_with("from_scratch.yaml is fine: 1 phase, 8 epochs, all 23,891 parameters train\n"),
+            text.ends_with("from_scratch.yaml is fine: 1 phase, 24 epochs, all 23,891 parameters train\n"),
             "{text}"
         );
 

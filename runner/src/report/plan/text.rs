@@ -22,7 +22,8 @@ impl fmt::Display for PlanReport {
 
 fn header(report: &PlanReport) -> String {
     let mut table = table();
-    table.add_row(["data", &data(report)]);
+    table.add_row(["data", &report.data.description]);
+    table.add_row(["classes", &classes(&report.data.classes)]);
     table.add_row(["input", &format!("{} in batches of {}", shape(&report.input), report.batch)]);
     table.add_row(["net", report.backbone.as_deref().unwrap_or("written in the spec")]);
     table.add_row(["weights", &report.weights.as_ref().map_or_else(|| "random".to_owned(), weights)]);
@@ -34,12 +35,11 @@ fn header(report: &PlanReport) -> String {
     render(&table)
 }
 
-fn data(report: &PlanReport) -> String {
-    let classes = &report.data.classes;
+/// `3: erythrocyte, leukocyte, platelet`
+fn classes(classes: &[String]) -> String {
     let names = classes.iter().take(CLASSES).map(String::as_str).collect::<Vec<_>>().join(", ");
     let more = if classes.len() > CLASSES { ", ..." } else { "" };
-    let count = classes.len();
-    format!("{}; {count} class{}: {names}{more}", report.data.description, if count == 1 { "" } else { "es" })
+    format!("{}: {names}{more}", classes.len())
 }
 
 fn weights(weights: &WeightsReport) -> String {
