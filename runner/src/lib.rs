@@ -7,10 +7,12 @@
 
 pub use runner_engine as engine;
 
+pub mod atomic;
 pub mod augment;
 pub mod backbones;
 pub mod commands;
 pub mod data;
+pub mod hex;
 pub mod layers;
 pub mod metrics;
 pub mod net;

@@ -21,7 +21,7 @@ pub fn run(spec: &Path, sets: &[String], out: &mut impl Write) -> Result<(), Com
 /// `3 phases, 10 epochs, 2,212,419 of 3,375,875 parameters train`
 fn summary(plan: &Plan) -> String {
     let phases = plan.phases.len();
-    let epochs: usize = plan.phases.iter().map(|phase| phase.epochs).sum();
+    let epochs = plan.epochs();
     let parameters: usize = (0..plan.graph.stages.len()).map(|stage| plan.graph.param_count(stage)).sum();
     let trainable = plan.phases.iter().map(|phase| phase.trainable_values(&plan.graph)).max().unwrap_or_default();
     let trains = if trainable == parameters { "all".to_owned() } else { format!("{} of", grouped(trainable)) };

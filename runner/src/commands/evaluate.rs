@@ -70,28 +70,24 @@ fn test_split(trained: &Trained) -> Result<(Dataset, Vec<usize>), CommandError> 
             trained.about.classes.join(", ")
         )));
     }
-    let data = without_bad(data);
+    let data = without_bad(data, trained.spec.data.workers());
     let samples = data.test.clone();
     Ok((data, samples))
 }
 
 /// All images of a folder.
 fn folder_of(trained: &Trained, folder: &Path) -> Result<(Dataset, Vec<usize>), CommandError> {
-    let data = without_bad(data::open::open_for_test(folder, &trained.about.classes)?);
+    let data = without_bad(data::open::open_for_test(folder, &trained.about.classes)?, trained.spec.data.workers());
     let samples = data.test.clone();
     Ok((data, samples))
 }
 
-fn without_bad(data: Dataset) -> Dataset {
-    let bad = data::check::scan(&data, cores());
+fn without_bad(data: Dataset, workers: usize) -> Dataset {
+    let bad = data::check::scan(&data, workers);
     for image in &bad {
         eprintln!("{} {image}", console::style("left out:").for_stderr().yellow());
     }
     data.without(&bad)
-}
-
-fn cores() -> usize {
-    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
 }
 
 struct Evaluate {
@@ -107,8 +103,14 @@ impl DeviceTask for Evaluate {
         let net = self.trained.net(&device)?;
         let spec = &self.trained.spec;
         let image = spec.data.image.clone();
-        let loader =
-            Loader::new(self.data, image, &self.trained.normalize, Augmentation::default(), spec.seed, cores());
+        let loader = Loader::new(
+            self.data,
+            image,
+            &self.trained.normalize,
+            Augmentation::default(),
+            spec.seed,
+            spec.data.workers(),
+        );
         let batches = loader.evaluation(&self.samples, spec.data.batch);
         Ok(evaluate(&device, &net, batches, |_| ())?)
     }

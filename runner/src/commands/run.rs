@@ -16,7 +16,8 @@ use clap::Args;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-/// Arguments of `runner run`.
+/// Arguments of `runner run`: those of [`super::SpecArgs`] and its own. They stand here once more since clap
+/// takes an optional group for absent where all that is given lies in a group within it.
 #[derive(Debug, Args)]
 pub struct RunArgs {
     /// The pipeline, a YAML file.
@@ -55,14 +56,9 @@ pub fn run(args: &RunArgs) -> Result<ExitCode, CommandError> {
 fn open_data(plan: &Plan, spec_dir: &Path) -> Result<(Dataset, Vec<BadImage>), CommandError> {
     let spec = &plan.spec;
     let data = data::open(&spec.data, spec_dir, spec.seed)?;
-    let bad = data::check::scan(&data, workers(plan));
+    let bad = data::check::scan(&data, spec.data.workers());
     let data = data::check::leave_out(data, &bad, &spec.data)?;
     Ok((data, bad))
-}
-
-fn workers(plan: &Plan) -> usize {
-    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    plan.spec.data.workers.unwrap_or(cores)
 }
 
 fn run_dir(args: &RunArgs, plan: &Plan) -> Result<RunDir, CommandError> {
@@ -119,10 +115,9 @@ impl DeviceTask for Train<'_> {
             bad: self.bad,
             dir: self.dir,
             stop: self.stop,
-            workers: workers(self.plan),
+            workers: self.plan.spec.data.workers(),
         };
-        let epochs = self.plan.phases.iter().map(|phase| phase.epochs).sum();
-        train(&device, net, job, weights, &mut Console::new(epochs))
+        train(&device, net, job, weights, &mut Console::new(self.plan.epochs()))
     }
 }
 

@@ -1,5 +1,4 @@
-use super::{Kept, Layer, LayerError, Pass, Shape, exactly};
-use crate::engine::{Activation, Kernels, Tensor};
+use super::elementwise::elementwise;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -8,34 +7,7 @@ use serde::{Deserialize, Serialize};
 #[serde(deny_unknown_fields)]
 pub struct Hardswish {}
 
-impl Layer for Hardswish {
-    fn output(&self, inputs: &[Shape]) -> Result<Shape, LayerError> {
-        let [input] = exactly(inputs)?;
-        Ok(*input)
-    }
-
-    fn activation(&self) -> Option<Activation> {
-        Some(Activation::Hardswish)
-    }
-
-    fn is_elementwise(&self) -> bool {
-        true
-    }
-
-    fn kept_for_backward(&self, _: &[Shape], _: Shape) -> Kept {
-        Kept { inputs: true, output: false, extra: 0 }
-    }
-
-    fn forward<D: Kernels>(
-        &self,
-        inputs: &[Tensor<D>],
-        _: &[Tensor<D>],
-        pass: &mut Pass<D>,
-    ) -> Result<Tensor<D>, LayerError> {
-        let [x] = exactly(inputs)?;
-        Ok(D::activate(pass.tape, x, Activation::Hardswish)?)
-    }
-}
+elementwise!(Hardswish, Hardswish, keeps inputs);
 
 #[cfg(test)]
 mod tests {

@@ -11,6 +11,7 @@ mod catalogue;
 mod concat;
 mod conv2d;
 mod dropout;
+mod elementwise;
 mod flatten;
 mod global_avg_pool;
 mod groups;

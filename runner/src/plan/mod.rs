@@ -64,6 +64,11 @@ impl Plan {
         Plan::resolve(spec, dir, Ok(data))
     }
 
+    /// Epochs of all phases together.
+    pub fn epochs(&self) -> usize {
+        self.phases.iter().map(|phase| phase.epochs).sum()
+    }
+
     fn resolve(spec: &Pipeline, dir: &Path, data: Result<DataFacts, Problems>) -> Result<Plan, Problems> {
         let mut problems = spec::check(spec);
         let settled = problems.0.len();

@@ -31,6 +31,11 @@ pub struct Data {
 }
 
 impl Data {
+    /// How many threads read images.
+    pub fn workers(&self) -> usize {
+        self.workers.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, std::num::NonZero::get))
+    }
+
     fn default_batch() -> usize {
         32
     }

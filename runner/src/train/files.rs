@@ -3,8 +3,8 @@
 use super::evaluate::Evaluation;
 use super::{RunDir, TrainError};
 use crate::data::Dataset;
+use crate::data::loader::shuffled;
 use crate::metrics::{ClassScore, Confusion, Scores, per_class};
-use crate::random::{Key, Purpose};
 use indexmap::IndexMap;
 use serde::Serialize;
 
@@ -20,8 +20,7 @@ pub fn class_counts(data: &Dataset) -> Vec<usize> {
 /// The training samples in the order of this epoch. A last batch of one sample is left out, since
 /// batch norm finds no variance in it; over the epochs every sample has its turn.
 pub fn epoch_order(train: &[usize], seed: u64, epoch: u64, batch: usize) -> Vec<usize> {
-    let mut order = train.to_vec();
-    Key::new(seed, Purpose::Shuffle).with(epoch).stream().shuffle(&mut order);
+    let mut order = shuffled(train, seed, epoch);
     if order.len() > 1 && order.len() % batch == 1 && batch > 1 {
         order.pop();
     }

@@ -3,7 +3,7 @@
 use crate::engine::{Gradients, Kernels, Result};
 use crate::net::Net;
 use crate::plan::PhasePlan;
-use crate::regularize::Regularization;
+use crate::regularize::{Regularization, clip_grad_norm};
 
 /// The norm of the gradient of each group of the phase.
 pub fn norms<D: Kernels>(phase: &PhasePlan, net: &Net<D>, gradients: &mut Gradients<D>) -> Result<Vec<f64>> {
@@ -27,8 +27,7 @@ pub fn clip<D: Kernels>(
 ) -> Result<()> {
     let params = || phase.groups.iter().flat_map(|group| group.params.iter());
     if let Some(bound) = regularization.clip_grad_norm {
-        // torch's clip_grad_norm_: the 1e-6 keeps the factor finite.
-        let factor = bound / (total(norms) + 1e-6);
+        let factor = clip_grad_norm::factor(total(norms), bound);
         if factor < 1.0 {
             for &param in params() {
                 gradients.scale(net.params.get(param), factor as f32)?;

@@ -298,7 +298,7 @@ impl<'a, D: Kernels> Run<'a, D> {
             self.observer.progress(Progress {
                 doing: &phase.name,
                 epoch,
-                epochs: plan.phases.iter().map(|phase| phase.epochs).sum(),
+                epochs: plan.epochs(),
                 done: sums.images,
                 total: order.len(),
                 loss: Some(sums.loss / sums.images as f64),
@@ -316,7 +316,7 @@ impl<'a, D: Kernels> Run<'a, D> {
             Split::Test => ("testing", &self.job.data.test),
         };
         let batches = self.loader.evaluation(order, self.job.plan.spec.data.batch);
-        let epochs = self.job.plan.phases.iter().map(|phase| phase.epochs).sum();
+        let epochs = self.job.plan.epochs();
         let (epoch, total) = (self.position.epoch, order.len());
         let observer = &mut *self.observer;
         evaluate(self.device, &self.net, batches, |done| {

@@ -1,6 +1,7 @@
 //! The directory of a run, and how files get into it.
 
-use std::fs::{self, File};
+use crate::atomic;
+use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
@@ -63,18 +64,8 @@ impl RunDir {
 
     /// Writes a file whole or not at all.
     pub fn write(&self, name: &str, content: &[u8]) -> io::Result<()> {
-        write_atomically(&self.file(name), content)
+        atomic::write(&self.file(name), |file| file.write_all(content))
     }
-}
-
-/// Writes a file whole or not at all: temporary file, fsync, rename.
-pub fn write_atomically(path: &Path, content: &[u8]) -> io::Result<()> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut temporary = tempfile::Builder::new().prefix(".writing-").tempfile_in(folder)?;
-    temporary.write_all(content)?;
-    temporary.as_file().sync_all()?;
-    temporary.persist(path).map_err(|error| error.error)?;
-    File::open(folder)?.sync_all()
 }
 
 #[cfg(test)]
@@ -88,17 +79,6 @@ mod tests {
         fs::write(dir.path().join("file"), "x")?;
         let error = RunDir::at(dir.path().to_owned()).err();
         assert_eq!(error.map(|error| error.kind()), Some(io::ErrorKind::AlreadyExists));
-        Ok(())
-    }
-
-    #[test]
-    fn writing_replaces_and_leaves_nothing_else() -> io::Result<()> {
-        let dir = tempfile::tempdir()?;
-        let path = dir.path().join("a.json");
-        write_atomically(&path, b"one")?;
-        write_atomically(&path, b"two")?;
-        assert_eq!(fs::read(&path)?, b"two");
-        assert_eq!(fs::read_dir(dir.path())?.count(), 1);
         Ok(())
     }
 }

@@ -2,6 +2,8 @@
 
 use super::error::{Fault, WeightsError, invalid};
 use super::layout;
+use crate::atomic;
+use crate::hex::hex;
 use crate::net::Param;
 use ::safetensors::Dtype as Stored;
 use ::safetensors::tensor::{Metadata, TensorInfo};
@@ -10,11 +12,9 @@ use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashSet};
-use std::fmt::Write as _;
 use std::fs::File;
 use std::io::{BufWriter, Read, Seek, SeekFrom, Write};
 use std::path::Path;
-use tempfile::NamedTempFile;
 
 /// The key of the checksum in the file's metadata: SHA-256 over the header without it, then over
 /// the values.
@@ -75,19 +75,15 @@ fn write(
     precision: Precision,
 ) -> Result<(), Fault> {
     let header = header(tensors, metadata, precision)?;
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut temporary = new_file(folder)?;
-    let mut out = BufWriter::new(temporary.as_file_mut());
-    out.write_all(&(header.len() as u64).to_le_bytes())?;
-    out.write_all(&header)?;
-    for tensor in tensors {
-        out.write_all(&encode(tensor, precision)?)?;
-    }
-    out.flush()?;
-    drop(out);
-    temporary.as_file().sync_all()?;
-    temporary.persist(path).map_err(|error| error.error)?;
-    sync_folder(folder)
+    atomic::write(path, |file| {
+        let mut out = BufWriter::new(file);
+        out.write_all(&(header.len() as u64).to_le_bytes())?;
+        out.write_all(&header)?;
+        for tensor in tensors {
+            out.write_all(&encode(tensor, precision)?)?;
+        }
+        Ok(out.flush()?)
+    })
 }
 
 /// The header as JSON, padded to a multiple of eight bytes.
@@ -175,31 +171,6 @@ pub(super) fn checksum_holds(header: &[u8], start: u64, file: &mut File) -> Resu
 
 fn json(header: &Map<String, Value>) -> Result<Vec<u8>, Fault> {
     serde_json::to_vec(header).or_else(|error| invalid(format!("the header cannot be written: {error}")))
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
-}
-
-/// A temporary file with the permissions of any new file, where the crate would keep others out.
-fn new_file(folder: &Path) -> Result<NamedTempFile, Fault> {
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(".saving-");
-    #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    Ok(builder.tempfile_in(folder)?)
-}
-
-/// Puts the new name itself on the disk.
-fn sync_folder(folder: &Path) -> Result<(), Fault> {
-    // Windows cannot open folders, and needs no such step.
-    #[cfg(unix)]
-    File::open(folder)?.sync_all()?;
-    let _ = folder;
-    Ok(())
 }
 
 #[cfg(test)]

@@ -39,6 +39,13 @@ pub struct Loader {
     workers: usize,
 }
 
+/// Samples in the random order of an epoch.
+pub fn shuffled(indices: &[usize], seed: u64, epoch: u64) -> Vec<usize> {
+    let mut order = indices.to_vec();
+    Key::new(seed, Purpose::Shuffle).with(epoch).stream().shuffle(&mut order);
+    order
+}
+
 impl Loader {
     /// A loader over a data set, reading on `workers` threads (at least one).
     #[allow(clippy::needless_pass_by_value)] // Like the rest of what it is made from.
@@ -57,9 +64,7 @@ impl Loader {
 
     /// The samples in the random order of an epoch.
     pub fn shuffled(&self, indices: &[usize], epoch: u64) -> Vec<usize> {
-        let mut order = indices.to_vec();
-        Key::new(self.seed, Purpose::Shuffle).with(epoch).stream().shuffle(&mut order);
-        order
+        shuffled(indices, self.seed, epoch)
     }
 
     /// Batches of `size` over the samples `order`, each augmented by (seed, epoch, sample). At most

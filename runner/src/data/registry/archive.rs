@@ -1,6 +1,7 @@
 //! Reads the files of a `.tar.gz` archive into memory. Nothing is unpacked to disk, so no path in
 //! it can lead anywhere.
 
+use crate::hex::hex;
 use flate2::read::GzDecoder;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
@@ -82,10 +83,7 @@ pub(super) fn of_hashes(hashes: &BTreeMap<&str, String>) -> String {
 
 /// The SHA-256 of bytes, in hexadecimal.
 pub(super) fn sha256(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().fold(String::new(), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    hex(&Sha256::digest(bytes))
 }
 
 #[cfg(test)]
