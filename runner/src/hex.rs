@@ -1,6 +1,12 @@
 //! Bytes as hexadecimal.
 
+use sha2::{Digest, Sha256};
 use std::fmt::Write;
+
+/// The SHA-256 of the bytes, as hexadecimal digits.
+pub fn sha256(bytes: &[u8]) -> String {
+    hex(&Sha256::digest(bytes))
+}
 
 /// The bytes as lower-case hexadecimal digits.
 pub fn hex(bytes: &[u8]) -> String {

@@ -3,13 +3,14 @@
 //! The way of the data: [`spec`] (what the user wrote) → [`plan`] (what will be done) → [`train`]
 //! (does it, into a run directory) → [`report`] (shows it). Below them [`backbones`], [`net`],
 //! [`layers`], [`augment`], [`regularize`], [`optim`] and [`data`] each hold one kind of thing, one
-//! file a thing; [`engine`] alone knows dfdx.
+//! file a thing; [`plugin`] hosts layers from shared libraries; [`engine`] alone knows dfdx.
 
 pub use runner_engine as engine;
 
 pub mod atomic;
 pub mod augment;
 pub mod backbones;
+pub mod cache;
 pub mod commands;
 pub mod data;
 pub mod hex;
@@ -18,6 +19,7 @@ pub mod metrics;
 pub mod net;
 pub mod optim;
 pub mod plan;
+pub mod plugin;
 pub mod random;
 pub mod regularize;
 pub mod report;

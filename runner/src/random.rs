@@ -6,7 +6,9 @@
 //! number of workers or the device cannot change what is drawn.
 //!
 //! The generator is Philox4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3",
-//! SC 2011).
+//! SC 2011). It is a part of the interface of plugins, which draw from the same keys.
+
+use runner_plugin_abi::philox;
 
 /// What a random number is for. Two purposes never share numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,6 +56,11 @@ impl Key {
             .bytes()
             .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
         self.with(hash)
+    }
+
+    /// The key as plugins are given it.
+    pub fn word(self) -> u64 {
+        self.0
     }
 
     /// The numbers of this key, from the first.
@@ -124,28 +131,9 @@ impl Stream {
     }
 }
 
-fn philox(key: u64, block: u64) -> [u32; 4] {
-    let (mut k0, mut k1) = (key as u32, (key >> 32) as u32);
-    let mut c = [block as u32, (block >> 32) as u32, 0, 0];
-    for _ in 0..10 {
-        let p0 = u64::from(c[0]) * 0xd251_1f53;
-        let p1 = u64::from(c[2]) * 0xcd9e_8d57;
-        c = [(p1 >> 32) as u32 ^ c[1] ^ k0, p1 as u32, (p0 >> 32) as u32 ^ c[3] ^ k1, p0 as u32];
-        k0 = k0.wrapping_add(0x9e37_79b9);
-        k1 = k1.wrapping_add(0xbb67_ae85);
-    }
-    c
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn philox_gives_the_numbers_of_the_paper() {
-        // Known answers of Random123 (kat_vectors), philox4x32-10.
-        assert_eq!(philox(0, 0), [0x6627_e8d5, 0xe169_c58d, 0xbc57_ac4c, 0x9b00_dbd8]);
-    }
 
     #[test]
     fn keys_that_differ_in_one_fact_draw_other_numbers() {

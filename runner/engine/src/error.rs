@@ -19,6 +19,9 @@ pub enum EngineError {
         /// The operands' shapes.
         shapes: Vec<Vec<usize>>,
     },
+    /// An operation from outside of the engine failed: in its own words.
+    #[error("{0}")]
+    Foreign(String),
     /// The device asked for is not there, or not built in.
     #[error("{0}")]
     NoDevice(String),

@@ -2,23 +2,25 @@
 
 use super::tensor::Flat;
 use super::{EngineError, Kernels, Result, Tensor};
-use dfdx::prelude::{Backward, HasShape, SumTo, Trace, TryMul};
+use dfdx::prelude::{Backward, HasShape, SumTo, Trace, TryAdd, TryMul};
+
+/// The gradients of a backward pass that is under way.
+type Flow<D> = dfdx::prelude::Gradients<f32, D>;
 
 /// Gradients by tensor.
 ///
 /// Those of the leaves (parameters, inputs) that wanted one are there; the gradients of what lies
 /// between may have been freed on the way.
-pub struct Gradients<D: Kernels>(dfdx::prelude::Gradients<f32, D>);
+pub struct Gradients<D: Kernels>(Flow<D>);
 
 impl<D: Kernels> Gradients<D> {
-    pub(crate) fn new(gradients: dfdx::prelude::Gradients<f32, D>) -> Self {
+    pub(crate) fn new(gradients: Flow<D>) -> Self {
         Gradients(gradients)
     }
 
     /// The gradient of `tensor`, zeros if the pass gave none.
     pub fn of(&mut self, tensor: &Tensor<D>) -> Result<Tensor<D>> {
-        self.0.try_alloc_for(tensor.flat()).map_err(EngineError::device("gradient"))?;
-        Ok(Tensor::from_flat(self.0.get(tensor.flat()), tensor.dims().to_vec()))
+        read(&mut self.0, tensor)
     }
 
     /// The sum of the squares of `tensor`'s gradient.
@@ -44,21 +46,40 @@ impl<D: Kernels> Gradients<D> {
 
     /// Puts `values` in the place of `tensor`'s gradient.
     pub(crate) fn set(&mut self, tensor: &Tensor<D>, values: Flat<D>) -> Result<()> {
-        // The only public way from a tensor to a gradient: the gradient of `sum(probe * values)`
-        // to `probe` is `values`.
-        let device = EngineError::device::<D::Err>;
-        let probe = tensor.device().try_zeros_like(values.shape()).map_err(device("gradient"))?;
-        let product = probe.leaky_trace().try_mul(values).map_err(device("gradient"))?;
-        let sum = product.try_sum::<(), _>().map_err(device("gradient"))?;
-        let mut of_probe = sum.try_backward().map_err(device("gradient"))?;
-        let values = of_probe.get_or_alloc_mut(&probe).map_err(device("gradient"))?;
-        let gradient = self.0.get_or_alloc_mut(tensor.flat()).map_err(device("gradient"))?;
-        std::mem::swap(gradient, values);
-        Ok(())
+        set(&mut self.0, tensor, values)
     }
 
     /// dfdx's gradients.
-    pub(crate) fn inner(&mut self) -> &mut dfdx::prelude::Gradients<f32, D> {
+    pub(crate) fn inner(&mut self) -> &mut Flow<D> {
         &mut self.0
     }
+}
+
+/// The gradient of `tensor` so far, zeros if there is none.
+pub(crate) fn read<D: Kernels>(flow: &mut Flow<D>, tensor: &Tensor<D>) -> Result<Tensor<D>> {
+    flow.try_alloc_for(tensor.flat()).map_err(EngineError::device("gradient"))?;
+    Ok(Tensor::from_flat(flow.get(tensor.flat()), tensor.dims().to_vec()))
+}
+
+/// Adds `values` to the gradient of `tensor`.
+pub(crate) fn add<D: Kernels>(flow: &mut Flow<D>, tensor: &Tensor<D>, values: Vec<f32>) -> Result<()> {
+    let more = Tensor::from_vec(tensor.device(), values, tensor.dims())?;
+    let so_far = read(flow, tensor)?;
+    let sum = so_far.flat().clone().try_add(more.flat().clone()).map_err(EngineError::device("gradient"))?;
+    set(flow, tensor, sum)
+}
+
+/// Puts `values` in the place of `tensor`'s gradient.
+fn set<D: Kernels>(flow: &mut Flow<D>, tensor: &Tensor<D>, values: Flat<D>) -> Result<()> {
+    // The only public way from a tensor to a gradient: the gradient of `sum(probe * values)` to
+    // `probe` is `values`.
+    let device = EngineError::device::<D::Err>;
+    let probe = tensor.device().try_zeros_like(values.shape()).map_err(device("gradient"))?;
+    let product = probe.leaky_trace().try_mul(values).map_err(device("gradient"))?;
+    let sum = product.try_sum::<(), _>().map_err(device("gradient"))?;
+    let mut of_probe = sum.try_backward().map_err(device("gradient"))?;
+    let values = of_probe.get_or_alloc_mut(&probe).map_err(device("gradient"))?;
+    let gradient = flow.get_or_alloc_mut(tensor.flat()).map_err(device("gradient"))?;
+    std::mem::swap(gradient, values);
+    Ok(())
 }

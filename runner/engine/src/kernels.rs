@@ -1,7 +1,8 @@
 //! The operations that a device offers.
 
-use super::{AdamWStep, Gradients, Result, SgdStep, Tape, Tensor, Window, assembled};
+use super::{AdamWStep, Foreign, Gradients, Result, SgdStep, Tape, Tensor, Window, assembled, foreign};
 use dfdx::prelude::{Cache, Device, Synchronize};
+use std::sync::Arc;
 
 /// An elementwise non-linearity.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -144,6 +145,18 @@ pub trait Kernels: Device<f32> + Cache + Synchronize {
     /// `adaptive_avg_pool2d`: cell `i` of `n` covers rows `floor(i*h/n)..ceil((i+1)*h/n)`.
     fn adaptive_avg_pool(tape: &mut Tape<Self>, x: &Tensor<Self>, output: [usize; 2]) -> Result<Tensor<Self>> {
         assembled::adaptive_avg_pool(tape, x, output)
+    }
+
+    /// An operation whose code lies outside of the engine, over inputs and parameters, with an
+    /// output of the given shape. It sees tensors in memory of the host.
+    fn foreign(
+        tape: &mut Tape<Self>,
+        operation: Arc<dyn Foreign>,
+        inputs: &[Tensor<Self>],
+        params: &[Tensor<Self>],
+        output: &[usize],
+    ) -> Result<Tensor<Self>> {
+        foreign::through_host(tape, operation, inputs, params, output)
     }
 
     /// `-sum(targets * log_softmax(logits))`, a scalar. Both are (N, K); the targets carry label

@@ -12,6 +12,7 @@ mod cells;
 pub mod cpu;
 pub mod device;
 pub mod error;
+pub mod foreign;
 pub mod geometry;
 pub mod gradients;
 pub mod kernels;
@@ -24,6 +25,7 @@ mod tests;
 
 pub use device::{Cpu, DeviceName, DeviceTask, empty_cache, with_device};
 pub use error::EngineError;
+pub use foreign::{Foreign, ForeignBackward, ForeignForward, View, ViewMut};
 pub use geometry::{Padding, Window};
 pub use gradients::Gradients;
 pub use kernels::{Activation, BatchStatistics, Broadcast, Kernels};

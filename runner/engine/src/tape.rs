@@ -2,6 +2,7 @@
 
 use super::{EngineError, Gradients, Kernels, Result, Tensor};
 use dfdx::prelude::{Backward, OwnedTape, PutTape, Tape as _};
+use std::sync::{Arc, Mutex};
 
 /// Which implementation of the kernels a pass uses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -20,17 +21,35 @@ pub enum KernelSet {
 pub struct Tape<D: Kernels> {
     operations: Option<OwnedTape<f32, D>>,
     kernels: KernelSet,
+    fault: Fault,
+}
+
+/// Keeps the first error of a foreign operation on the way back, which dfdx's errors cannot carry.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Fault(Arc<Mutex<Option<EngineError>>>);
+
+impl Fault {
+    /// Keeps the error, if it is one and the first.
+    pub fn note(&self, result: Result<()>) {
+        if let (Err(error), Ok(mut first)) = (result, self.0.lock()) {
+            first.get_or_insert(error);
+        }
+    }
+
+    fn told(&self) -> Result<()> {
+        self.0.lock().ok().and_then(|mut first| first.take()).map_or(Ok(()), Err)
+    }
 }
 
 impl<D: Kernels> Tape<D> {
     /// A tape that records.
     pub fn recording(kernels: KernelSet) -> Self {
-        Tape { operations: Some(OwnedTape::default()), kernels }
+        Tape { operations: Some(OwnedTape::default()), kernels, fault: Fault::default() }
     }
 
     /// A tape that records nothing: for evaluation.
     pub fn off(kernels: KernelSet) -> Self {
-        Tape { operations: None, kernels }
+        Tape { operations: None, kernels, fault: Fault::default() }
     }
 
     /// Which kernels run.
@@ -53,6 +72,11 @@ impl<D: Kernels> Tape<D> {
         }
     }
 
+    /// Where a foreign operation leaves its error.
+    pub(crate) fn fault(&self) -> Fault {
+        self.fault.clone()
+    }
+
     /// Takes dfdx's tape out, to be lent to dfdx's own operations; give it back by [`Tape::give`].
     pub(crate) fn lend(&mut self) -> OwnedTape<f32, D> {
         self.operations.take().unwrap_or_default()
@@ -67,6 +91,7 @@ impl<D: Kernels> Tape<D> {
     pub fn backward(self, loss: &Tensor<D>) -> Result<Gradients<D>> {
         let loss = loss.shaped(())?.put_tape(self.operations.unwrap_or_default());
         let gradients = loss.try_backward().map_err(EngineError::device("backward"))?;
+        self.fault.told()?;
         Ok(Gradients::new(gradients))
     }
 }

@@ -8,7 +8,7 @@ use crate::net::{Net, Params};
 use crate::plan::Plan;
 use crate::random::{Key, Purpose};
 use crate::report::Console;
-use crate::spec::{Loaded, resolved};
+use crate::spec::{Loaded, PluginSource, resolved};
 use crate::train::run::{Job, Outcome, train};
 use crate::train::{RunDir, StopFlag, TrainError};
 use crate::weights::{self, init};
@@ -39,7 +39,7 @@ pub fn run(args: &RunArgs) -> Result<ExitCode, CommandError> {
 
     let (data, bad) = open_data(&plan, &loaded.dir)?;
     let dir = run_dir(args, &plan)?;
-    keep_spec(&dir, &loaded)?;
+    keep_spec(&dir, &loaded, &plan)?;
     let stop = stop_on_interrupt();
 
     let task = Train { plan: &plan, spec_dir: &loaded.dir, data, bad, dir: &dir, stop };
@@ -70,12 +70,30 @@ fn run_dir(args: &RunArgs, plan: &Plan) -> Result<RunDir, CommandError> {
 }
 
 /// Keeps the spec as given, and as it was understood.
-fn keep_spec(dir: &RunDir, loaded: &Loaded) -> Result<(), CommandError> {
+fn keep_spec(dir: &RunDir, loaded: &Loaded, plan: &Plan) -> Result<(), CommandError> {
     dir.write("spec.yaml", loaded.text.as_bytes())?;
-    let resolved =
-        resolved::to_yaml(&resolved::absolute(&loaded.pipeline, &loaded.dir)).map_err(std::io::Error::other)?;
+    let mut pipeline = resolved::absolute(&loaded.pipeline, &loaded.dir);
+    pipeline.plugins.load = keep_plugins(dir, plan)?;
+    let resolved = resolved::to_yaml(&pipeline).map_err(std::io::Error::other)?;
     dir.write("resolved.yaml", resolved.as_bytes())?;
     Ok(())
+}
+
+/// Keeps the plugins as they are now, so that the run can be used when they have changed; gives them
+/// as `resolved.yaml` names them.
+fn keep_plugins(dir: &RunDir, plan: &Plan) -> Result<Vec<PluginSource>, CommandError> {
+    let mut kept = Vec::with_capacity(plan.plugins.len());
+    if !plan.plugins.is_empty() {
+        std::fs::create_dir_all(dir.file("plugins"))?;
+    }
+    for plugin in &plan.plugins {
+        let digits: String = plugin.sha256.chars().take(12).collect();
+        let name = plugin.name.replace(|c: char| !c.is_ascii_alphanumeric() && c != '-', "_");
+        let path = format!("plugins/{name}-{digits}.{}", std::env::consts::DLL_EXTENSION);
+        dir.write(&path, &std::fs::read(&plugin.file)?)?;
+        kept.push(PluginSource { path: path.into(), sha256: Some(plugin.sha256.clone()) });
+    }
+    Ok(kept)
 }
 
 /// The first Ctrl-C lets the step finish and the position be saved; the second ends the program.

@@ -44,7 +44,7 @@ impl Trained {
         }
         let about = checkpoint::about(&file)
             .ok_or_else(|| CommandError::RunDir(format!("{}: no checkpoint of a run", path.display())))?;
-        let plan = plan_of_net(&spec, &about.classes).map_err(|problems| loaded.error(&problems))?;
+        let plan = plan_of_net(&spec, &about.classes, &loaded.dir).map_err(|problems| loaded.error(&problems))?;
         Ok(Trained { spec, graph: plan.graph, normalize: plan.normalize, about, file })
     }
 
@@ -61,8 +61,8 @@ impl Trained {
 
 /// The plan of a run's net, for which neither its data nor its pretrained weights have to be there
 /// any more.
-fn plan_of_net(spec: &Pipeline, classes: &[String]) -> Result<Plan, Problems> {
+fn plan_of_net(spec: &Pipeline, classes: &[String], dir: &Path) -> Result<Plan, Problems> {
     let backbone = spec.backbone.clone().map(|backbone| Backbone { weights: None, ..backbone });
     let facts = DataFacts { classes: classes.to_vec(), samples: None, description: String::new(), fallback: false };
-    Plan::over(&Pipeline { backbone, ..spec.clone() }, Path::new(""), facts)
+    Plan::over(&Pipeline { backbone, ..spec.clone() }, dir, facts)
 }

@@ -1,5 +1,6 @@
 //! The folders in which named data sets are looked for.
 
+use crate::cache;
 use etcetera::BaseStrategy;
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -27,7 +28,7 @@ impl Places {
         let folder = |variable: Option<OsString>| variable.filter(|text| !text.is_empty()).map(PathBuf::from);
         Places {
             data: folder(data),
-            cache: folder(cache).or_else(|| Some(user()?.join("runner"))).map(|cache| cache.join("datasets")),
+            cache: cache::of(cache, user).map(|cache| cache.join("datasets")),
         }
     }
 }

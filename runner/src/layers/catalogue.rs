@@ -2,6 +2,7 @@
 
 use crate::spec::named::Named;
 use serde::de::DeserializeOwned;
+use serde::ser::{Serialize, SerializeMap, Serializer};
 
 /// A layer cannot do what is asked of it.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -12,6 +13,9 @@ pub enum LayerError {
     /// The engine failed.
     #[error(transparent)]
     Engine(#[from] crate::engine::EngineError),
+    /// A plugin failed.
+    #[error(transparent)]
+    Plugin(#[from] crate::plugin::PluginError),
 }
 
 /// Adds the form without arguments to the schema: the names of the entries that need none.
@@ -23,22 +27,43 @@ pub(crate) fn bare_names<T: Named + DeserializeOwned>(schema: &mut schemars::Sch
     }
 }
 
+/// Writes an entry as `name: arguments`.
+pub(crate) fn entry<S: Serializer>(serializer: S, name: &str, arguments: &impl Serialize) -> Result<S::Ok, S::Error> {
+    let mut map = serializer.serialize_map(Some(1))?;
+    map.serialize_entry(name, arguments)?;
+    map.end()
+}
+
 /// Makes the enum `AnyLayer` from the list of layers: its YAML form (`- name: arguments`, or just
-/// `- name` where no argument is needed), its schema, and the dispatch of [`super::Layer`].
+/// `- name` where no argument is needed; a name that is not in the list is that of a plugin's layer), its schema, and the dispatch of [`super::Layer`].
 macro_rules! layers {
     ($($(#[$doc:meta])* $variant:ident($layer:ty) = $name:literal),* $(,)?) => {
         /// Any layer of the catalogue.
-        #[derive(Debug, Clone, PartialEq, serde::Serialize, schemars::JsonSchema)]
-        #[serde(rename_all = "snake_case")]
+        #[derive(Debug, Clone, PartialEq, schemars::JsonSchema)]
         #[schemars(transform = catalogue::bare_names::<Self>)]
         pub enum AnyLayer {
-            $($(#[$doc])* #[serde(rename = $name)] $variant($layer),)*
+            $($(#[$doc])* #[schemars(rename = $name)] $variant($layer),)*
+            /// A layer of a plugin.
+            #[schemars(skip)]
+            Plugin(PluginLayer),
         }
 
         impl AnyLayer {
             /// The layer's name, as YAML has it.
-            pub fn name(&self) -> &'static str {
-                match self { $(AnyLayer::$variant(_) => $name,)* }
+            pub fn name(&self) -> &str {
+                match self {
+                    $(AnyLayer::$variant(_) => $name,)*
+                    AnyLayer::Plugin(layer) => &layer.name,
+                }
+            }
+        }
+
+        impl serde::Serialize for AnyLayer {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                match self {
+                    $(AnyLayer::$variant(layer) => catalogue::entry(serializer, $name, layer),)*
+                    AnyLayer::Plugin(layer) => catalogue::entry(serializer, &layer.name, &layer.written()),
+                }
             }
         }
 
@@ -48,42 +73,43 @@ macro_rules! layers {
 
         impl Layer for AnyLayer {
             fn output(&self, inputs: &[Shape]) -> Result<Shape, LayerError> {
-                match self { $(AnyLayer::$variant(layer) => layer.output(inputs),)* }
+                catalogue::each!(self, [$($variant),*], layer => layer.output(inputs))
             }
             fn params(&self, inputs: &[Shape]) -> Vec<ParamDef> {
-                match self { $(AnyLayer::$variant(layer) => layer.params(inputs),)* }
+                catalogue::each!(self, [$($variant),*], layer => layer.params(inputs))
             }
             fn multiply_adds(&self, inputs: &[Shape], output: Shape) -> u64 {
-                match self { $(AnyLayer::$variant(layer) => layer.multiply_adds(inputs, output),)* }
+                catalogue::each!(self, [$($variant),*], layer => layer.multiply_adds(inputs, output))
             }
             fn is_random(&self) -> bool {
-                match self { $(AnyLayer::$variant(layer) => layer.is_random(),)* }
+                catalogue::each!(self, [$($variant),*], layer => layer.is_random())
             }
             fn activation(&self) -> Option<Activation> {
-                match self { $(AnyLayer::$variant(layer) => layer.activation(),)* }
+                catalogue::each!(self, [$($variant),*], layer => layer.activation())
             }
             fn fuses_activation(&self) -> bool {
-                match self { $(AnyLayer::$variant(layer) => layer.fuses_activation(),)* }
+                catalogue::each!(self, [$($variant),*], layer => layer.fuses_activation())
             }
             fn is_elementwise(&self) -> bool {
-                match self { $(AnyLayer::$variant(layer) => layer.is_elementwise(),)* }
+                catalogue::each!(self, [$($variant),*], layer => layer.is_elementwise())
             }
             fn kept_for_backward(&self, inputs: &[Shape], output: Shape) -> Kept {
-                match self { $(AnyLayer::$variant(layer) => layer.kept_for_backward(inputs, output),)* }
+                catalogue::each!(self, [$($variant),*], layer => layer.kept_for_backward(inputs, output))
             }
             fn forward<D: Kernels>(&self, inputs: &[Tensor<D>], params: &[Tensor<D>], pass: &mut Pass<D>) -> Result<Tensor<D>, LayerError> {
-                match self { $(AnyLayer::$variant(layer) => layer.forward(inputs, params, pass),)* }
+                catalogue::each!(self, [$($variant),*], layer => layer.forward(inputs, params, pass))
             }
         }
 
         impl crate::spec::named::Named for AnyLayer {
             const WHAT: &'static str = "layer";
             const NAMES: &'static [&'static str] = &[$($name),*];
+            const OPEN: bool = true;
 
             fn read<'de, De: serde::Deserializer<'de>>(name: &str, arguments: De) -> Result<Self, De::Error> {
                 match name {
                     $($name => <$layer as serde::Deserialize>::deserialize(arguments).map(AnyLayer::$variant),)*
-                    _ => Err(serde::de::Error::unknown_variant(name, <Self as crate::spec::named::Named>::NAMES)),
+                    _ => PluginLayer::read(name, arguments).map(AnyLayer::Plugin),
                 }
             }
         }
@@ -96,6 +122,17 @@ macro_rules! layers {
     };
 }
 pub(crate) use layers;
+
+/// Does the same with whatever layer it is.
+macro_rules! each {
+    ($any:expr, [$($variant:ident),*], $layer:ident => $body:expr) => {
+        match $any {
+            $(AnyLayer::$variant($layer) => $body,)*
+            AnyLayer::Plugin($layer) => $body,
+        }
+    };
+}
+pub(crate) use each;
 
 #[cfg(test)]
 mod tests {

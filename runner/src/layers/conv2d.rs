@@ -130,7 +130,7 @@ impl Layer for Conv2d {
         let Size([height, width]) = self.kernel;
         let fans = self.fans(channels);
         let dims = vec![height, width, channels / self.groups.over(channels), self.out];
-        let mut params = vec![ParamDef { name: "weight", dims, role: Role::Weight, layout: Layout::Conv, fans }];
+        let mut params = vec![ParamDef::weight("weight", dims, Layout::Conv, fans)];
         if self.bias {
             params.push(ParamDef { fans, ..ParamDef::vector("bias", self.out, Role::Bias) });
         }
@@ -243,8 +243,8 @@ mod tests {
 
         let grouped = Conv2d::new(8, Size([3, 1])).groups(2).params(&[image(9, 9, 6)]);
         let [weight, bias] = &grouped[..] else { panic!("{grouped:?}") };
-        assert_eq!((weight.name, &weight.dims[..], weight.fans), ("weight", &[3, 1, 3, 8][..], (9, 12)));
-        assert_eq!((bias.name, &bias.dims[..], bias.role), ("bias", &[8][..], Role::Bias));
+        assert_eq!((&weight.name[..], &weight.dims[..], weight.fans), ("weight", &[3, 1, 3, 8][..], (9, 12)));
+        assert_eq!((&bias.name[..], &bias.dims[..], bias.role), ("bias", &[8][..], Role::Bias));
 
         let depthwise = Conv2d::new(6, 3).depthwise().without_bias();
         let [weight] = &depthwise.params(&[image(9, 9, 6)])[..] else { panic!() };

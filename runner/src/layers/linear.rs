@@ -58,7 +58,7 @@ impl Layer for Linear {
         let out = self.count();
         let fans = (features, out);
         let dims = vec![features, out];
-        let mut params = vec![ParamDef { name: "weight", dims, role: Role::Weight, layout: Layout::Linear, fans }];
+        let mut params = vec![ParamDef::weight("weight", dims, Layout::Linear, fans)];
         if self.bias {
             params.push(ParamDef { fans, ..ParamDef::vector("bias", out, Role::Bias) });
         }

@@ -22,6 +22,7 @@ mod max_pool;
 mod pad;
 pub mod param;
 pub mod pass;
+mod plugin;
 mod relu;
 mod relu6;
 pub mod shape;
@@ -48,8 +49,9 @@ pub use kept::Kept;
 pub use linear::Linear;
 pub use max_pool::MaxPool;
 pub use pad::Pad;
-pub use param::{Init, Layout, ParamDef, Role};
+pub use param::{FirstValues, Init, Layout, ParamDef, Role};
 pub use pass::{NormMode, Pass};
+pub use plugin::PluginLayer;
 pub use relu::Relu;
 pub use relu6::Relu6;
 pub use shape::Shape;
@@ -172,11 +174,12 @@ impl AnyLayer {
         }
     }
 
-    /// The places of earlier entries of a list that join the entry above: those of [`Add`] and
-    /// [`Concat`].
+    /// The places of earlier entries of a list that join the entry above: those of [`Add`],
+    /// [`Concat`] and the layers of plugins.
     pub fn places(&self) -> &[usize] {
         match self {
             AnyLayer::Add(Add { with }) | AnyLayer::Concat(Concat { with }) => with,
+            AnyLayer::Plugin(layer) => &layer.with,
             _ => &[],
         }
     }

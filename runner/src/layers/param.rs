@@ -2,6 +2,7 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 
 /// What a tensor of a layer is for. It decides on weight decay, initial values and batch norm.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -73,7 +74,7 @@ pub enum Layout {
 #[derive(Debug, Clone, PartialEq)]
 pub struct ParamDef {
     /// The name within the layer: `weight`, `bias`, `running_mean`, ...
-    pub name: &'static str,
+    pub name: Cow<'static, str>,
     /// The shape in memory.
     pub dims: Vec<usize>,
     /// What it is for.
@@ -82,12 +83,38 @@ pub struct ParamDef {
     pub layout: Layout,
     /// Values that flow into one output, and out of one input: for initial values.
     pub fans: (usize, usize),
+    /// Its first values, where they do not follow from what it is for.
+    pub init: Option<FirstValues>,
+}
+
+/// First values of a parameter that says so itself.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum FirstValues {
+    /// All are this.
+    Constant(f32),
+    /// Uniform between these.
+    Uniform(f32, f32),
+    /// Normal.
+    Normal {
+        /// The mean.
+        mean: f32,
+        /// The standard deviation.
+        std: f32,
+    },
+    /// As weights are drawn.
+    Weight,
 }
 
 impl ParamDef {
     /// A vector over channels.
     pub fn vector(name: &'static str, len: usize, role: Role) -> Self {
-        ParamDef { name, dims: vec![len], role, layout: Layout::Plain, fans: (len, len) }
+        let name = Cow::Borrowed(name);
+        ParamDef { name, dims: vec![len], role, layout: Layout::Plain, fans: (len, len), init: None }
+    }
+
+    /// The weight of a linear map, with the values that flow into one output and out of one input.
+    pub fn weight(name: &'static str, dims: Vec<usize>, layout: Layout, fans: (usize, usize)) -> Self {
+        ParamDef { name: Cow::Borrowed(name), dims, role: Role::Weight, layout, fans, init: None }
     }
 
     /// The number of values.

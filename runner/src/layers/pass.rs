@@ -35,7 +35,12 @@ pub struct Pass<'a, D: Kernels> {
 impl<D: Kernels> Pass<'_, D> {
     /// The random numbers of the node that runs now, for one row of the batch.
     pub fn random(&self, row: usize) -> Stream {
+        self.random_key(row).stream()
+    }
+
+    /// The key of those numbers.
+    pub fn random_key(&self, row: usize) -> Key {
         let sample = self.samples.get(row).copied().unwrap_or(row as u64);
-        self.key.with(sample).with(self.node).stream()
+        self.key.with(sample).with(self.node)
     }
 }

@@ -44,12 +44,17 @@ impl Shape {
         }
     }
 
+    /// The dimensions of one sample: (H, W, C) or (F).
+    pub fn dims(self) -> Vec<usize> {
+        match self {
+            Shape::Image { height, width, channels } => vec![height, width, channels],
+            Shape::Features(count) => vec![count],
+        }
+    }
+
     /// The dimensions of a batch of `samples`.
     pub fn batch(self, samples: usize) -> Vec<usize> {
-        match self {
-            Shape::Image { height, width, channels } => vec![samples, height, width, channels],
-            Shape::Features(count) => vec![samples, count],
-        }
+        [vec![samples], self.dims()].concat()
     }
 }
 

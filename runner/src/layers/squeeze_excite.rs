@@ -91,13 +91,7 @@ impl Layer for SqueezeExcite {
 
     fn params(&self, inputs: &[Shape]) -> Vec<ParamDef> {
         let channels = inputs.first().map_or(0, |input| input.channels());
-        let weight = |name, from, to| ParamDef {
-            name,
-            dims: vec![1, 1, from, to],
-            role: Role::Weight,
-            layout: Layout::Conv,
-            fans: (from, to),
-        };
+        let weight = |name, from, to| ParamDef::weight(name, vec![1, 1, from, to], Layout::Conv, (from, to));
         let bias = |name, from, to| ParamDef { fans: (from, to), ..ParamDef::vector(name, to, Role::Bias) };
         vec![
             weight("reduce.weight", channels, self.squeeze),
@@ -160,7 +154,7 @@ mod tests {
     fn has_two_pointwise_convolutions() {
         let layer = SqueezeExcite::new(8);
         let params = layer.params(&[image(5, 5, 32)]);
-        let facts: Vec<_> = params.iter().map(|param| (param.name, param.dims.as_slice())).collect();
+        let facts: Vec<_> = params.iter().map(|param| (&param.name[..], param.dims.as_slice())).collect();
         let expected: [(&str, &[usize]); 4] = [
             ("reduce.weight", &[1, 1, 32, 8]),
             ("reduce.bias", &[8]),

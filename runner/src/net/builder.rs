@@ -11,7 +11,7 @@ pub struct BuildError {
     /// The node's name.
     pub node: String,
     /// The layer's name, as YAML has it.
-    pub layer: &'static str,
+    pub layer: String,
     /// The inputs' shapes, as a person reads them.
     pub inputs: String,
     /// Why not.
@@ -63,7 +63,7 @@ impl Builder {
         let shapes: Vec<Shape> = inputs.iter().map(|&input| self.shape(input)).collect();
         let output = self.check(&name, &layer, inputs, &shapes).map_err(|reason| BuildError {
             node: name.clone(),
-            layer: layer.name(),
+            layer: layer.name().to_owned(),
             inputs: shapes.iter().map(Shape::to_string).collect::<Vec<_>>().join(", "),
             reason,
         })?;

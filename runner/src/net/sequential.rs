@@ -44,7 +44,7 @@ fn chain(
             let Some(&source) = outputs.get(place) else {
                 let inputs = builder.shape(above).to_string();
                 let reason = format!("`{prefix}.{place}` does not come before it");
-                let error = BuildError { node: name, layer: layer.name(), inputs, reason };
+                let error = BuildError { node: name, layer: layer.name().to_owned(), inputs, reason };
                 return Err(SequentialError { index, with: Some(at), error });
             };
             inputs.push(source);

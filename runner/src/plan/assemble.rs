@@ -1,13 +1,13 @@
 //! Puts the net of a spec together: backbone or layers, then the head.
 
-use crate::layers::{AnyLayer, GlobalAvgPool, Linear, Shape};
+use crate::layers::{AnyLayer, Dropout, GlobalAvgPool, Linear, Shape};
 use crate::net::{Builder, Graph, SequentialError, Source, sequential};
 use crate::spec::data::Channels;
 use crate::spec::size::Size;
 use crate::spec::{Backbone, Path, Pipeline, Problem, Problems};
 
 /// Outputs of a net that is looked at although the data's classes are not known.
-const SOME_CLASSES: usize = 2;
+pub const SOME_CLASSES: usize = 2;
 
 /// A side in pixels that is enough for most nets.
 const ROOMY: usize = 224;
@@ -49,6 +49,18 @@ pub fn assemble(spec: &Pipeline, classes: Option<usize>, problems: &mut Problems
             heads.into_iter().find_map(|head| build(spec, roomy(spec), &head, count).ok())
         }
     }
+}
+
+/// A net with the stages of the spec's, to look up names in although layers of plugins are missing: they
+/// do nothing in it.
+pub fn without_plugins(spec: &Pipeline, classes: Option<usize>) -> Option<Graph> {
+    let mut spec = spec.clone();
+    for (_, layer) in spec.layers_written_mut() {
+        if matches!(layer, AnyLayer::Plugin(_)) {
+            *layer = Dropout(0.0).into();
+        }
+    }
+    assemble(&spec, classes, &mut Problems::default())
 }
 
 /// The shape of the images, if there can be such images ([`crate::spec::check`] looked at their
@@ -118,7 +130,7 @@ fn build(spec: &Pipeline, input: Shape, head: &[AnyLayer], classes: usize) -> Re
 fn misfit(list: &str, error: &SequentialError) -> Problem {
     let entry = Path::of(list).index(error.index);
     let at = match error.with {
-        Some(place) => entry.key(error.error.layer).key("with").index(place),
+        Some(place) => entry.key(error.error.layer.as_str()).key("with").index(place),
         None => entry,
     };
     Problem::new(at, error.to_string())

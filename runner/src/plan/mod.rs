@@ -12,6 +12,7 @@ pub mod normalize;
 pub mod norms;
 pub mod pattern;
 pub mod phase;
+pub mod plugins;
 #[cfg(test)]
 mod tests;
 mod warnings;
@@ -23,6 +24,7 @@ pub use phase::{Group, PhasePlan};
 
 use crate::data::{DataFacts, open};
 use crate::net::Graph;
+use crate::plugin::Plugin;
 use crate::spec::{self, Pipeline, Problem, Problems};
 use crate::weights::LoadReport;
 use std::path::Path;
@@ -40,6 +42,8 @@ pub struct Plan {
     pub phases: Vec<PhasePlan>,
     /// Per channel: `(value / 255 - mean) / std`.
     pub normalize: Normalization,
+    /// The plugins that are loaded.
+    pub plugins: Vec<Plugin>,
     /// The weight file held against the net; `None` where the spec names none.
     pub weights: Option<LoadReport>,
     /// What a person should know before running it.
@@ -77,7 +81,17 @@ impl Plan {
             weights.check(&spec::Path::of("regularization.class_weights"), &data.classes, &mut problems);
         }
         let classes = data.as_ref().map(|data| data.classes.len());
-        let graph = assemble::assemble(spec, classes, &mut problems);
+        let mut spec = spec.clone();
+        let plugins = plugins::load(&spec, dir, &mut problems);
+        let all_loaded = plugins.len() == spec.plugins.load.len();
+        let count = classes.unwrap_or(assemble::SOME_CLASSES);
+        let all_ready = plugins::resolve(&mut spec, &plugins, all_loaded, count, &mut problems);
+        let spec = &spec;
+        let graph = if all_ready {
+            assemble::assemble(spec, classes, &mut problems)
+        } else {
+            assemble::without_plugins(spec, classes)
+        };
         let parts = graph.map(|graph| {
             let weights = weights::hold(spec, &graph, dir, &mut problems);
             let drafts = expand::expand(&spec.schedule);
@@ -95,6 +109,7 @@ impl Plan {
                     data,
                     graph,
                     phases,
+                    plugins,
                     weights,
                 })
             }

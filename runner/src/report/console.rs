@@ -4,6 +4,7 @@ use super::number::{duration, grouped, rate};
 use super::scores;
 use crate::metrics::{Answers, Confusion, Scores};
 use crate::train::Event;
+use crate::train::events::LoadedPlugin;
 use crate::train::observer::{Observer, Progress};
 use console::style;
 use indexmap::IndexMap;
@@ -63,7 +64,19 @@ struct EpochLine<'a> {
 impl Observer for Console {
     fn event(&mut self, event: &Event) {
         match event {
-            Event::RunStarted { name, run_dir, seed, device, data, fallback, samples, bad_images, weights, .. } => {
+            Event::RunStarted {
+                name,
+                run_dir,
+                seed,
+                device,
+                data,
+                fallback,
+                samples,
+                bad_images,
+                weights,
+                plugins,
+                ..
+            } => {
                 self.say(format!("{}  on {device}, seed {seed}", style(name).bold()));
                 let counts = format!("{} train, {} val, {} test", samples.train, samples.val, samples.test);
                 let data = format!("{data}: {counts}");
@@ -75,6 +88,10 @@ impl Observer for Console {
                     self.say(format!("           and {} more (see events.jsonl)", bad_images.len() - 5));
                 }
                 self.say(format!("  weights  {weights}"));
+                for LoadedPlugin { name, version, sha256 } in plugins {
+                    let digits: String = sha256.chars().take(12).collect();
+                    self.say(format!("  plugin   {name} {version} (sha256 {digits})"));
+                }
                 self.say(format!("  run      {run_dir}"));
             }
             Event::PhaseStarted { phase, epochs, lr, trainable, frozen, .. } => {

@@ -4,9 +4,11 @@
 mod tests;
 mod text;
 
-use crate::layers::{NormMode, Shape};
+use crate::layers::NormMode;
 use crate::net::Graph;
 use crate::plan::{Group, Memory, PhasePlan, Plan, norms};
+use crate::plugin::Plugin;
+use crate::spec::PluginSource;
 use indexmap::IndexMap;
 use serde::Serialize;
 
@@ -29,6 +31,9 @@ pub struct PlanReport {
     pub backbone: Option<String>,
     /// The weight file held against the net; none where the net starts from random weights.
     pub weights: Option<WeightsReport>,
+    /// The plugins that bring layers.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub plugins: Vec<PluginReport>,
     /// The net by stage, in order.
     pub stages: Vec<StageReport>,
     /// Parameters of all stages, running statistics apart.
@@ -75,6 +80,35 @@ pub struct WeightsReport {
     pub notes: Vec<String>,
 }
 
+/// A plugin that is loaded.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct PluginReport {
+    /// Its name.
+    pub name: String,
+    /// Its version.
+    pub version: String,
+    /// Its path, as the spec names it.
+    pub path: String,
+    /// The hash of the library.
+    pub sha256: String,
+    /// The layers that it brings.
+    pub layers: Vec<String>,
+}
+
+impl PluginReport {
+    /// The plugins of a plan.
+    pub fn all(plan: &Plan) -> Vec<Self> {
+        let report = |(plugin, source): (&Plugin, &PluginSource)| PluginReport {
+            name: plugin.name.clone(),
+            version: plugin.version.clone(),
+            path: source.path.display().to_string(),
+            sha256: plugin.sha256.clone(),
+            layers: plugin.kinds.iter().map(|kind| kind.name().to_owned()).collect(),
+        };
+        plan.plugins.iter().zip(&plan.spec.plugins.load).map(report).collect()
+    }
+}
+
 /// What a stage is and costs.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct StageReport {
@@ -87,7 +121,7 @@ pub struct StageReport {
     /// Multiply-adds of the forward pass of one sample.
     pub multiply_adds: u64,
     /// How many layers it has of each kind.
-    pub layers: IndexMap<&'static str, usize>,
+    pub layers: IndexMap<String, usize>,
 }
 
 /// What happens in a phase.
@@ -175,10 +209,11 @@ impl PlanReport {
                 samples: plan.data.samples,
                 classes: plan.data.classes.clone(),
             },
-            input: dims(plan.graph.input),
+            input: plan.graph.input.dims(),
             batch: plan.spec.data.batch,
             backbone: plan.spec.backbone.as_ref().map(|backbone| backbone.arch.name().to_owned()),
             weights: of_weights(plan),
+            plugins: PluginReport::all(plan),
             parameters: stages.iter().map(|stage| stage.parameters).sum(),
             multiply_adds: stages.iter().map(|stage| stage.multiply_adds).sum(),
             stages,
@@ -188,23 +223,16 @@ impl PlanReport {
     }
 }
 
-fn dims(shape: Shape) -> Vec<usize> {
-    match shape {
-        Shape::Image { height, width, channels } => vec![height, width, channels],
-        Shape::Features(count) => vec![count],
-    }
-}
-
 fn of_stage(graph: &Graph, place: usize) -> StageReport {
     let stage = &graph.stages[place];
     let nodes = &graph.nodes[stage.nodes.clone()];
     let mut layers = IndexMap::new();
     for node in nodes {
-        *layers.entry(node.layer.name()).or_default() += 1;
+        *layers.entry(node.layer.name().to_owned()).or_default() += 1;
     }
     StageReport {
         name: stage.name.clone(),
-        output: dims(nodes.last().map_or(graph.input, |node| node.output)),
+        output: nodes.last().map_or(graph.input, |node| node.output).dims(),
         parameters: graph.param_count(place),
         multiply_adds: graph.multiply_adds(place),
         layers,

@@ -17,6 +17,9 @@ pub trait Named: Sized {
     /// The names there are.
     const NAMES: &'static [&'static str];
 
+    /// Whether there may be names beyond these, which [`Named::read`] takes as well.
+    const OPEN: bool = false;
+
     /// Reads the arguments of the entry `name`.
     fn read<'de, D: Deserializer<'de>>(name: &str, arguments: D) -> Result<Self, D::Error>;
 }
@@ -61,7 +64,7 @@ impl<'de, T: Named> Visitor<'de> for Entry<T> {
 }
 
 fn known<T: Named, E: Error>(name: &str) -> Result<(), E> {
-    if T::NAMES.contains(&name) {
+    if T::OPEN || T::NAMES.contains(&name) {
         return Ok(());
     }
     let names: Vec<String> = T::NAMES.iter().map(|name| format!("`{name}`")).collect();

@@ -1,6 +1,6 @@
 //! The top level of a spec.
 
-use super::{Backbone, Data, Schedule};
+use super::{Backbone, Data, Path, Plugins, Schedule};
 use crate::augment::Augmentation;
 use crate::layers::AnyLayer;
 use crate::regularize::Regularization;
@@ -21,6 +21,10 @@ pub struct Pipeline {
     pub device: crate::engine::DeviceName,
     /// The images, how they are read and split.
     pub data: Data,
+    /// Shared libraries that bring layers of their own. A plugin is native code: it can do whatever
+    /// the runner can.
+    #[serde(default, skip_serializing_if = "Plugins::is_empty")]
+    pub plugins: Plugins,
     /// A pretrained net to start from. Either this or `layers`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub backbone: Option<Backbone>,
@@ -38,4 +42,25 @@ pub struct Pipeline {
     pub regularization: Regularization,
     /// The optimizer and the phases.
     pub schedule: Schedule,
+}
+
+impl Pipeline {
+    /// The layers that the spec writes, each with the place of its entry.
+    pub fn layers_written(&self) -> Vec<(Path, &AnyLayer)> {
+        let list = |name: &str, list: &'_ Option<Vec<AnyLayer>>| places(name, list.as_deref().unwrap_or_default().len());
+        let head = list("head", &self.head).into_iter().zip(self.head.iter().flatten());
+        let layers = list("layers", &self.layers).into_iter().zip(self.layers.iter().flatten());
+        layers.chain(head).collect()
+    }
+
+    /// The same, to be changed.
+    pub fn layers_written_mut(&mut self) -> Vec<(Path, &mut AnyLayer)> {
+        let paths: Vec<Path> = self.layers_written().into_iter().map(|(path, _)| path).collect();
+        let layers = self.layers.iter_mut().flatten().chain(self.head.iter_mut().flatten());
+        paths.into_iter().zip(layers).collect()
+    }
+}
+
+fn places(list: &str, len: usize) -> Vec<Path> {
+    (0..len).map(|index| Path::of(list).index(index)).collect()
 }

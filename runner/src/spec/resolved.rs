@@ -24,6 +24,9 @@ pub fn absolute(pipeline: &Pipeline, dir: &Path) -> Pipeline {
             Source::Dataset(_) | Source::Synthetic(_) => {}
         }
     }
+    for plugin in &mut pipeline.plugins.load {
+        settle(&mut plugin.path);
+    }
     if let Some(weights) = pipeline.backbone.as_mut().and_then(|backbone| backbone.weights.as_mut()) {
         settle(weights);
     }

@@ -1,6 +1,8 @@
 //! The JSON Schema of a spec, made from its types: editors complete and check by it.
 
 use super::Pipeline;
+use super::named::Named;
+use crate::layers::AnyLayer;
 use schemars::Schema;
 use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value, json};
@@ -20,8 +22,29 @@ pub fn schema() -> Schema {
                 entries.extend(bare);
             }
         }
+        open_to_plugins(definitions);
     }
+    // Without plugins, no layer is unknown to the runner.
+    let own = json!({ "items": { "$ref": format!("#/$defs/{OWN_LAYER}") } });
+    schema.insert("if".to_owned(), json!({ "not": { "required": ["plugins"] } }));
+    schema.insert("then".to_owned(), json!({ "properties": { "head": own, "layers": own } }));
     schema
+}
+
+/// The definition of the layers that the runner itself has.
+const OWN_LAYER: &str = "OwnLayer";
+
+/// Lets layers have names that the runner does not know: those of plugins.
+fn open_to_plugins(definitions: &mut Map<String, Value>) {
+    let Some(own) = definitions.get("AnyLayer").cloned() else { return };
+    let Some(forms) = definitions.get_mut("AnyLayer").and_then(|layer| layer.get_mut("oneOf")).and_then(Value::as_array_mut)
+    else {
+        return;
+    };
+    let no_own = json!({ "not": { "enum": AnyLayer::NAMES } });
+    forms.push(json!({ "type": "object", "minProperties": 1, "maxProperties": 1, "propertyNames": no_own }));
+    forms.push(json!({ "type": "string", "not": { "enum": AnyLayer::NAMES } }));
+    definitions.insert(OWN_LAYER.to_owned(), own);
 }
 
 /// Schemas for the names of entries that need no argument.
@@ -78,73 +101,11 @@ mod tests {
         assert!(kept == current, "docs/pipeline.schema.json is not current: run the tests with UPDATE_SCHEMA=1");
     }
 
-    /// What in a value the schema does not allow.
-    fn faults(root: &Value, schema: &Value, value: &Value, place: &str, out: &mut Vec<String>) {
-        if let Some(target) = schema.get("$ref").and_then(Value::as_str) {
-            let target = target.strip_prefix('#').and_then(|pointer| root.pointer(pointer)).unwrap();
-            return faults(root, target, value, place, out);
-        }
-        for choice in ["anyOf", "oneOf"] {
-            if let Some(choices) = schema.get(choice).and_then(Value::as_array) {
-                let fits = |schema: &&Value| {
-                    let mut inner = Vec::new();
-                    faults(root, schema, value, place, &mut inner);
-                    inner.is_empty()
-                };
-                if !choices.iter().any(|schema| fits(&schema)) {
-                    out.push(format!("{place}: none of {choice} fits {value}"));
-                }
-            }
-        }
-        let kind = match value {
-            Value::Null => "null",
-            Value::Bool(_) => "boolean",
-            Value::Number(number) if number.is_f64() => "number",
-            Value::Number(_) => "integer",
-            Value::String(_) => "string",
-            Value::Array(_) => "array",
-            Value::Object(_) => "object",
-        };
-        let kinds: Vec<&str> = match schema.get("type") {
-            Some(Value::String(kind)) => vec![kind],
-            Some(Value::Array(kinds)) => kinds.iter().filter_map(Value::as_str).collect(),
-            _ => vec![kind],
-        };
-        if !kinds.contains(&kind) && (kind != "integer" || !kinds.contains(&"number")) {
-            out.push(format!("{place}: {kind} where {kinds:?} is expected"));
-        }
-        if schema.get("const").is_some_and(|only| only != value)
-            || schema.get("enum").and_then(Value::as_array).is_some_and(|all| !all.contains(value))
-        {
-            out.push(format!("{place}: {value} is none of the words"));
-        }
-        if let (Some(items), Value::Array(values)) = (schema.get("items"), value) {
-            for (i, value) in values.iter().enumerate() {
-                faults(root, items, value, &format!("{place}.{i}"), out);
-            }
-        }
-        if let Value::Object(values) = value {
-            for key in schema.get("required").and_then(Value::as_array).into_iter().flatten() {
-                if !values.contains_key(key.as_str().unwrap()) {
-                    out.push(format!("{place}: {key} is missing"));
-                }
-            }
-            for (key, value) in values {
-                match schema.get("properties").and_then(|keys| keys.get(key)).or(schema.get("additionalProperties")) {
-                    Some(Value::Bool(false)) => out.push(format!("{place}.{key}: unknown key")),
-                    Some(schema) => faults(root, schema, value, &format!("{place}.{key}"), out),
-                    None => {}
-                }
-            }
-        }
-    }
-
+    /// What in a spec the schema does not allow.
     fn faults_of(text: &str) -> Vec<String> {
-        let schema = schema();
+        let validator = jsonschema::draft202012::new(schema().as_value()).unwrap();
         let value: Value = serde_yaml::from_str(text).unwrap();
-        let mut out = Vec::new();
-        faults(schema.as_value(), schema.as_value(), &value, "", &mut out);
-        out
+        validator.iter_errors(&value).map(|error| format!("{}: {error}", error.instance_path())).collect()
     }
 
     const SPEC: &str = include_str!("testdata/spec.yaml");
@@ -158,6 +119,8 @@ mod tests {
             ("size: 96", "size: [96, 64]"),
             ("lr: 3e-3", "lr: 1"),
             ("normalize: backbone", "normalize: { custom: { mean: [0.5], std: [0.5] } }"),
+            ("- global_avg_pool", "- of_a_plugin: { a: 1 }\nplugins: [a.so]\n"),
+            ("- global_avg_pool", "- of_a_plugin\nplugins: { load: [{ path: a.so }], guard: true }\n"),
         ] {
             let text = SPEC.replace(old, new);
             assert_ne!(text, SPEC);

@@ -110,6 +110,12 @@ pub fn quote(text: &str) -> String {
     format!("`{short}`")
 }
 
+/// The problem that there is nothing of the name `written`, as serde would word it.
+pub fn unknown_name(path: &Path, root: &Value, what: &str, written: &str, names: &[&str]) -> Problem {
+    let names: Vec<String> = names.iter().map(|&name| name.to_owned()).collect();
+    unknown(path, lookup(root, path), what, written, &names)
+}
+
 fn unknown(path: &Path, value: Option<&Value>, what: &str, written: &str, names: &[String]) -> Problem {
     let is_key = matches!(path.0.last(), Some(Segment::Key(key)) if key == written)
         && value.and_then(Value::as_str) != Some(written);
@@ -275,7 +281,8 @@ fn last_key(path: &Path) -> Option<&str> {
     })
 }
 
-fn lookup<'a>(root: &'a Value, path: &Path) -> Option<&'a Value> {
+/// The value at a path.
+pub fn lookup<'a>(root: &'a Value, path: &Path) -> Option<&'a Value> {
     path.0.iter().try_fold(root, |value, segment| match segment {
         Segment::Key(key) => value.get(key.as_str()),
         Segment::Index(index) => value.get(*index),

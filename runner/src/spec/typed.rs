@@ -4,9 +4,11 @@
 //! again; complaints that come of the taking out are not passed on.
 
 use super::path::Segment;
+use super::named::Named;
 use super::problem::nearest;
 use super::serde_message::{self, Complaint};
-use super::{Path, Pipeline, Problems};
+use super::{Path, Pipeline, Problem, Problems};
+use crate::layers::AnyLayer;
 use serde_yaml::Value;
 
 /// More problems than this are not looked for.
@@ -19,7 +21,10 @@ pub fn pipeline(value: &Value) -> Result<Pipeline, Problems> {
     let mut taken = Taken::default();
     for _ in 0..MAX_PROBLEMS {
         let (path, message) = match deserialize(&rest) {
-            Ok(pipeline) => return problems.or(pipeline),
+            Ok(pipeline) => {
+                problems.0.extend(unknown_layers(&pipeline, &taken, value));
+                return problems.or(pipeline);
+            }
             Err(error) => error,
         };
         let written = taken.as_written(&path);
@@ -32,6 +37,21 @@ pub fn pipeline(value: &Value) -> Result<Pipeline, Problems> {
         }
     }
     Err(problems)
+}
+
+/// Layers whose names the runner does not have. With plugins, these may: the plan sees to them.
+fn unknown_layers(pipeline: &Pipeline, taken: &Taken, value: &Value) -> Vec<Problem> {
+    if !pipeline.plugins.is_empty() {
+        return Vec::new();
+    }
+    let unknown = pipeline.layers_written().into_iter().filter(|(_, layer)| !AnyLayer::NAMES.contains(&layer.name()));
+    let problem = |(entry, layer): (Path, &AnyLayer)| {
+        let entry = taken.as_written(&entry);
+        let alone = serde_message::lookup(value, &entry).is_some_and(Value::is_string);
+        let at = if alone { entry } else { entry.key(layer.name()) };
+        serde_message::unknown_name(&at, value, "layer", layer.name(), AnyLayer::NAMES)
+    };
+    unknown.map(problem).collect()
 }
 
 /// One reading by serde; its error is the path and the message.

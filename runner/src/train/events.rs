@@ -7,6 +7,17 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::path::Path;
 
+/// A plugin whose layers run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct LoadedPlugin {
+    /// Its name.
+    pub name: String,
+    /// Its version.
+    pub version: String,
+    /// The hash of the library.
+    pub sha256: String,
+}
+
 /// Something that happened. The field `event` in the file names which.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
@@ -35,6 +46,9 @@ pub enum Event {
         bad_images: Vec<String>,
         /// How the weight file was taken, or that weights are random.
         weights: String,
+        /// The plugins that bring layers.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        plugins: Vec<LoadedPlugin>,
     },
     /// A phase begins.
     PhaseStarted {

@@ -2,7 +2,7 @@
 
 use super::checkpoint::{self, About, Position};
 use super::evaluate::{Evaluation, evaluate};
-use super::events::{Counts, Event, EventLog};
+use super::events::{Counts, Event, EventLog, LoadedPlugin};
 use super::observer::{Observer, Progress};
 use super::optimizer::State;
 use super::step::{StepContext, step};
@@ -14,6 +14,7 @@ use crate::engine::{Kernels, Tensor};
 use crate::metrics::{Confusion, per_class};
 use crate::net::Net;
 use crate::plan::{PhasePlan, Plan};
+use crate::plugin::Plugin;
 use crate::random::{Key, Purpose};
 use crate::regularize::{EarlyStopping, LossTargets, Metric, Verdict, Watch};
 use crate::spec::Pipeline;
@@ -169,6 +170,7 @@ impl<'a, D: Kernels> Run<'a, D> {
             samples: Counts { train: data.train.len(), val: data.val.len(), test: data.test.len() },
             bad_images: self.job.bad.iter().map(ToString::to_string).collect(),
             weights,
+            plugins: plan.plugins.iter().map(loaded).collect(),
         }
     }
 
@@ -390,6 +392,10 @@ impl<'a, D: Kernels> Run<'a, D> {
 enum Split {
     Val,
     Test,
+}
+
+fn loaded(plugin: &Plugin) -> LoadedPlugin {
+    LoadedPlugin { name: plugin.name.clone(), version: plugin.version.clone(), sha256: plugin.sha256.clone() }
 }
 
 fn loss_targets(spec: &Pipeline, data: &Dataset) -> LossTargets {

@@ -1,6 +1,6 @@
 //! Initial values of parameters.
 
-use crate::layers::{Init, ParamDef, Role};
+use crate::layers::{FirstValues, Init, ParamDef, Role};
 use crate::random::{Key, Stream};
 use rayon::prelude::*;
 
@@ -10,6 +10,22 @@ use rayon::prelude::*;
 /// Biases are 0 under every `init`, also where torch draws them (`uniform`): a bias does not know
 /// the fan-in of its weight, and starting at 0 is what the papers do.
 pub fn draw(def: &ParamDef, init: Init, key: Key) -> Vec<f32> {
+    match def.init {
+        None => draw_by_role(def, init, key),
+        Some(FirstValues::Weight) => draw_weight(def, init, &mut key.stream()),
+        Some(FirstValues::Constant(value)) => vec![value; def.count()],
+        Some(FirstValues::Uniform(low, high)) => {
+            let mut stream = key.stream();
+            (0..def.count()).map(|_| stream.range(low, high)).collect()
+        }
+        Some(FirstValues::Normal { mean, std }) => {
+            let mut stream = key.stream();
+            (0..def.count()).map(|_| mean + std * stream.normal()).collect()
+        }
+    }
+}
+
+fn draw_by_role(def: &ParamDef, init: Init, key: Key) -> Vec<f32> {
     match def.role {
         Role::Weight => draw_weight(def, init, &mut key.stream()),
         Role::Bias | Role::Shift | Role::RunningMean => vec![0.0; def.count()],
@@ -88,13 +104,7 @@ mod tests {
 
     fn conv(dims: [usize; 4]) -> ParamDef {
         let window = dims[0] * dims[1];
-        ParamDef {
-            name: "weight",
-            dims: dims.to_vec(),
-            role: Role::Weight,
-            layout: Layout::Conv,
-            fans: (window * dims[2], window * dims[3]),
-        }
+        ParamDef::weight("weight", dims.to_vec(), Layout::Conv, (window * dims[2], window * dims[3]))
     }
 
     fn moments(values: &[f32]) -> (f64, f64, f32) {

@@ -62,11 +62,10 @@ fn swap_ends(values: &[f32], [a, b, c]: [usize; 3]) -> Vec<f32> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::layers::Role;
     use proptest::prelude::*;
 
     fn weight(dims: Vec<usize>, layout: Layout) -> ParamDef {
-        ParamDef { name: "weight", dims, role: Role::Weight, layout, fans: (1, 1) }
+        ParamDef::weight("weight", dims, layout, (1, 1))
     }
 
     fn any_weight() -> impl Strategy<Value = ParamDef> {

@@ -196,5 +196,5 @@ fn def(tensor: &str, dims: &[usize]) -> ParamDef {
         2 => Layout::Linear,
         _ => Layout::Plain,
     };
-    ParamDef { name, dims: dims.to_vec(), role, layout, fans: (1, 1) }
+    ParamDef { role, ..ParamDef::weight(name, dims.to_vec(), layout, (1, 1)) }
 }

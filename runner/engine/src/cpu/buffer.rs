@@ -76,6 +76,12 @@ impl Slot {
         Ok((self.find)(flow)?.as_mut_slice())
     }
 
+    /// Puts back what was moved out by [`Slot::take`].
+    pub fn put(&self, flow: &mut Flow, gradient: Storage) -> Backward<()> {
+        *(self.find)(flow)? = gradient;
+        Ok(())
+    }
+
     /// Moves the gradient out, so that its memory is free as soon as it has been used. For the
     /// output of an operation, whose gradient nobody looks at after that operation.
     pub fn take(&self, flow: &mut Flow) -> Backward<Storage> {

@@ -19,6 +19,7 @@ mod conv;
 mod cross_entropy;
 mod curve;
 mod depthwise;
+mod foreign;
 mod gemm;
 mod linear;
 mod max_pool;
@@ -29,9 +30,10 @@ mod update;
 mod wide;
 
 use super::{
-    Activation, AdamWStep, BatchStatistics, Broadcast, Cpu, Gradients, KernelSet, Kernels, Result, SgdStep, Tape,
+    Activation, AdamWStep, BatchStatistics, Broadcast, Cpu, Foreign, Gradients, KernelSet, Kernels, Result, SgdStep, Tape,
     Tensor, Window, assembled,
 };
+use std::sync::Arc;
 
 /// Runs the fast kernel of this name, or the assembled one if the tape asks for it.
 macro_rules! choose {
@@ -130,6 +132,16 @@ impl Kernels for Cpu {
 
     fn cross_entropy(tape: &mut Tape<Self>, logits: &Tensor<Self>, targets: &Tensor<Self>) -> Result<Tensor<Self>> {
         choose!(cross_entropy::cross_entropy(tape, logits, targets))
+    }
+
+    fn foreign(
+        tape: &mut Tape<Self>,
+        operation: Arc<dyn Foreign>,
+        inputs: &[Tensor<Self>],
+        params: &[Tensor<Self>],
+        output: &[usize],
+    ) -> Result<Tensor<Self>> {
+        foreign::foreign(tape, operation, inputs, params, output)
     }
 
     fn sgd_step(

@@ -1,9 +1,8 @@
 //! Reads the files of a `.tar.gz` archive into memory. Nothing is unpacked to disk, so no path in
 //! it can lead anywhere.
 
-use crate::hex::hex;
+use crate::hex::sha256;
 use flate2::read::GzDecoder;
-use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs::File;
@@ -79,11 +78,6 @@ pub(super) fn of_hashes(hashes: &BTreeMap<&str, String>) -> String {
         let _ = writeln!(list, "{hash}  {path}");
     }
     sha256(list.as_bytes())
-}
-
-/// The SHA-256 of bytes, in hexadecimal.
-pub(super) fn sha256(bytes: &[u8]) -> String {
-    hex(&Sha256::digest(bytes))
 }
 
 #[cfg(test)]

@@ -2,7 +2,8 @@
 //! by which it is known to be whole.
 
 use super::Entry;
-use super::archive::{Archive, fingerprint, of_hashes, sha256};
+use super::archive::{Archive, fingerprint, of_hashes};
+use crate::hex::sha256;
 use crate::data::sample::Pointer;
 use crate::data::{Samples, manifest};
 use rayon::prelude::*;

@@ -30,6 +30,10 @@ fn header(report: &PlanReport) -> String {
     for note in report.weights.iter().flat_map(|weights| &weights.notes) {
         table.add_row(["", note]);
     }
+    for plugin in &report.plugins {
+        table.add_row(["plugin", &format!("{} {} ({})", plugin.name, plugin.version, plugin.path)]);
+        table.add_row(["", &format!("sha256 {}", plugin.sha256)]);
+    }
     table.add_row(["device", &report.device]);
     table.add_row(["seed", &report.seed.to_string()]);
     render(&table)

@@ -1,0 +1,193 @@
+//! Operations whose code lies outside of the engine: the layers of plugins.
+
+use super::{EngineError, Kernels, Result, Tape, Tensor, gradients};
+use std::sync::Arc;
+
+/// A tensor in memory of the host, to be read.
+#[derive(Debug, Clone, Copy)]
+pub struct View<'a> {
+    /// The shape.
+    pub dims: &'a [usize],
+    /// The values; `None` where they were not kept.
+    pub values: Option<&'a [f32]>,
+}
+
+/// A tensor in memory of the host, to be written.
+#[derive(Debug)]
+pub struct ViewMut<'a> {
+    /// The shape.
+    pub dims: &'a [usize],
+    /// The values.
+    pub values: &'a mut [f32],
+}
+
+/// What a foreign operation is given on the way forward.
+#[derive(Debug)]
+pub struct ForeignForward<'a> {
+    /// The inputs.
+    pub inputs: Vec<View<'a>>,
+    /// The parameters.
+    pub params: Vec<View<'a>>,
+    /// Where all values are to be written.
+    pub output: ViewMut<'a>,
+    /// Memory that is kept for backward, zeroed.
+    pub scratch: &'a mut [u64],
+    /// Whether backward may follow.
+    pub recorded: bool,
+}
+
+/// What a foreign operation is given on the way back.
+#[derive(Debug)]
+pub struct ForeignBackward<'a> {
+    /// The inputs, without values if they need not be kept.
+    pub inputs: Vec<View<'a>>,
+    /// The parameters.
+    pub params: Vec<View<'a>>,
+    /// The output, without values if it need not be kept.
+    pub output: View<'a>,
+    /// The gradient of the output.
+    pub output_gradient: View<'a>,
+    /// By input: where to add its gradient, if one is wanted.
+    pub input_gradients: Vec<Option<ViewMut<'a>>>,
+    /// By parameter: where to add its gradient, if one is wanted.
+    pub param_gradients: Vec<Option<ViewMut<'a>>>,
+    /// As forward left it.
+    pub scratch: &'a mut [u64],
+}
+
+/// One use of a foreign operation, over one batch.
+pub trait Foreign: Send + Sync {
+    /// Computes the output.
+    fn forward(&self, call: ForeignForward<'_>) -> Result<()>;
+
+    /// Adds to the gradients that are wanted.
+    fn backward(&self, call: ForeignBackward<'_>) -> Result<()>;
+
+    /// Words of scratch.
+    fn scratch_words(&self) -> usize {
+        0
+    }
+
+    /// Whether backward reads the inputs' values.
+    fn keeps_inputs(&self) -> bool {
+        true
+    }
+
+    /// Whether backward reads the output's values.
+    fn keeps_output(&self) -> bool {
+        true
+    }
+}
+
+/// What is kept of a tensor for the way back.
+pub(crate) struct Held<D: Kernels> {
+    pub dims: Vec<usize>,
+    pub tensor: Option<Tensor<D>>,
+}
+
+impl<D: Kernels> Held<D> {
+    pub fn new(tensor: &Tensor<D>, kept: bool) -> Self {
+        Held { dims: tensor.dims().to_vec(), tensor: kept.then(|| tensor.clone()) }
+    }
+}
+
+/// Runs a foreign operation on any device: operands are copied to the host, results back.
+///
+/// An error on the way back is kept by the tape, which tells it when it has been run.
+pub(crate) fn through_host<D: Kernels>(
+    tape: &mut Tape<D>,
+    operation: Arc<dyn Foreign>,
+    inputs: &[Tensor<D>],
+    params: &[Tensor<D>],
+    output: &[usize],
+) -> Result<Tensor<D>> {
+    let operands: Vec<&Tensor<D>> = inputs.iter().chain(params).collect();
+    let Some(device) = operands.first().map(|first| first.device().clone()) else {
+        return Err(EngineError::Foreign("an operation without operands".into()));
+    };
+    let recorded = tape.records(&operands);
+    let mut scratch = vec![0; operation.scratch_words()];
+    let mut values = vec![0.0; output.iter().product()];
+    {
+        let copies = copies(inputs.iter().chain(params).map(Some));
+        let views: Vec<View<'_>> = views(inputs.iter().chain(params).map(Tensor::dims), &copies);
+        let (of_inputs, of_params) = views.split_at(inputs.len());
+        operation.forward(ForeignForward {
+            inputs: of_inputs.to_vec(),
+            params: of_params.to_vec(),
+            output: ViewMut { dims: output, values: &mut values },
+            scratch: &mut scratch,
+            recorded,
+        })?;
+    }
+    let y = Tensor::from_vec(&device, values, output)?;
+    if !recorded {
+        return Ok(y);
+    }
+    let way_back = WayBack {
+        inputs: inputs.iter().map(|input| Held::new(input, operation.keeps_inputs())).collect(),
+        params: params.to_vec(),
+        targets: inputs.iter().chain(params).map(|operand| operand.wants_grad().then(|| operand.clone())).collect(),
+        output: y.clone(),
+        scratch,
+        operation,
+    };
+    let fault = tape.fault();
+    tape.push(move |flow| {
+        fault.note(way_back.run(flow));
+        Ok(())
+    });
+    Ok(y.wanting_grad(true))
+}
+
+struct WayBack<D: Kernels> {
+    operation: Arc<dyn Foreign>,
+    inputs: Vec<Held<D>>,
+    params: Vec<Tensor<D>>,
+    /// By input, then by parameter: whose gradient is wanted.
+    targets: Vec<Option<Tensor<D>>>,
+    output: Tensor<D>,
+    scratch: Vec<u64>,
+}
+
+impl<D: Kernels> WayBack<D> {
+    fn run(mut self, flow: &mut dfdx::prelude::Gradients<f32, D>) -> Result<()> {
+        let held = copies(self.inputs.iter().map(|held| held.tensor.as_ref()).chain(self.params.iter().map(Some)));
+        let dims = self.inputs.iter().map(|held| &held.dims[..]).chain(self.params.iter().map(Tensor::dims));
+        let views: Vec<View<'_>> = views(dims, &held);
+        let (of_inputs, of_params) = views.split_at(self.inputs.len());
+        let output = self.operation.keeps_output().then(|| self.output.to_vec());
+        let gradient = gradients::read(flow, &self.output)?.to_vec();
+        let mut sums: Vec<Option<Vec<f32>>> =
+            self.targets.iter().map(|target| target.as_ref().map(|target| vec![0.0; target.len()])).collect();
+        let mut slots = self.targets.iter().zip(&mut sums).map(|(target, sums)| {
+            let (target, values) = (target.as_ref()?, sums.as_mut()?);
+            Some(ViewMut { dims: target.dims(), values })
+        });
+        let input_gradients = slots.by_ref().take(self.inputs.len()).collect();
+        let param_gradients = slots.collect();
+        self.operation.backward(ForeignBackward {
+            inputs: of_inputs.to_vec(),
+            params: of_params.to_vec(),
+            output: View { dims: self.output.dims(), values: output.as_deref() },
+            output_gradient: View { dims: self.output.dims(), values: Some(&gradient) },
+            input_gradients,
+            param_gradients,
+            scratch: &mut self.scratch,
+        })?;
+        for (target, sums) in self.targets.iter().zip(sums) {
+            if let (Some(target), Some(sums)) = (target, sums) {
+                gradients::add(flow, target, sums)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn copies<'a, D: Kernels>(tensors: impl Iterator<Item = Option<&'a Tensor<D>>>) -> Vec<Option<Vec<f32>>> {
+    tensors.map(|tensor| tensor.map(Tensor::to_vec)).collect()
+}
+
+fn views<'a>(dims: impl Iterator<Item = &'a [usize]>, values: &'a [Option<Vec<f32>>]) -> Vec<View<'a>> {
+    dims.zip(values).map(|(dims, values)| View { dims, values: values.as_deref() }).collect()
+}
