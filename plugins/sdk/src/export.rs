@@ -11,9 +11,7 @@ use std::ffi::{CString, c_char, c_void};
 
 /// Makes a crate a plugin with these layers, under the crate's own name and version.
 ///
-/// ```ignore
-/// runner_plugin::export_layers!(Leaky, Square);
-/// ```
+/// `export_layers!(Leaky, Square);`
 #[macro_export]
 macro_rules! export_layers {
     ($($layer:ty),+ $(,)?) => {
@@ -26,8 +24,8 @@ macro_rules! export_layers {
         pub unsafe extern "C" fn runner_plugin(host: *const $crate::abi::Host) -> *const $crate::abi::Table {
             static TABLE: ::std::sync::OnceLock<Option<&'static $crate::abi::Table>> = ::std::sync::OnceLock::new();
             let make = || {
-                let layers = [$($crate::export::LayerTable::of::<$layer>),+];
-                $crate::export::plugin(env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION"), &layers)
+                let layers: &[$crate::export::MakeLayer] = &[$($crate::export::LayerTable::of::<$layer>),+];
+                $crate::export::plugin(env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION"), layers)
             };
             // SAFETY: as the caller promises.
             unsafe { $crate::export::enter(host, &TABLE, make) }
@@ -58,12 +56,11 @@ pub unsafe fn enter(
     table.map_or(std::ptr::null(), std::ptr::from_ref)
 }
 
+/// Makes the table of a kind of layer.
+pub type MakeLayer = fn() -> Result<LayerTable, Error>;
+
 /// The table of a plugin, which lives as long as the program.
-pub fn plugin(
-    name: &str,
-    version: &str,
-    layers: &[fn() -> Result<LayerTable, Error>],
-) -> Result<&'static abi::Table, Error> {
+pub fn plugin(name: &str, version: &str, layers: &[MakeLayer]) -> Result<&'static abi::Table, Error> {
     let layers: Vec<*const abi::Layer> = layers
         .iter()
         .map(|layer| layer().map(|layer| &raw const Box::leak(Box::new(layer)).table))
