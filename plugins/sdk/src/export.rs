@@ -34,7 +34,7 @@ macro_rules! export_layers {
 }
 
 /// Looks at the host and gives it the plugin's table, made on the first call; null if this plugin
-/// cannot work with this host.
+/// cannot work with this host, or works with another.
 ///
 /// # Safety
 /// `host` is null or the table of a host, which lives as long as the program.
@@ -48,7 +48,9 @@ pub unsafe fn enter(
     if host.abi_major != abi::ABI_MAJOR {
         return std::ptr::null();
     }
-    keep(host);
+    if !keep(host) {
+        return std::ptr::null();
+    }
     let table = table.get_or_init(|| {
         let made = catch(make).unwrap_or_else(|panic| Err(Error::new(panic)));
         made.inspect_err(|error| log(Level::Error, &format!("the plugin has no table: {error}"))).ok()

@@ -3,9 +3,9 @@ use std::sync::OnceLock;
 
 static HOST: OnceLock<&'static abi::Host> = OnceLock::new();
 
-/// Keeps the host's table: the first that is given.
-pub(crate) fn keep(host: &'static abi::Host) {
-    HOST.get_or_init(|| host);
+/// Keeps the host's table. The first that is given stays: whether it is this one.
+pub(crate) fn keep(host: &'static abi::Host) -> bool {
+    std::ptr::eq(*HOST.get_or_init(|| host), host)
 }
 
 /// The host's table; none where nothing was given yet.

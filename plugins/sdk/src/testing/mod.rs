@@ -37,6 +37,7 @@ use host::{HOST, told, with_shapes};
 use run::Run;
 use serde_json::Value;
 use std::ffi::c_void;
+use std::fmt;
 use std::marker::PhantomData;
 
 /// A tensor of a test: an input or a gradient with the batch as its first dimension, or a parameter.
@@ -104,12 +105,17 @@ pub struct Checked {
 const BEFORE: f32 = 0.25;
 
 /// A layer on trial.
-#[derive(Debug)]
 pub struct Trial<L: Layer> {
     table: LayerTable,
     instance: *mut c_void,
     key: Option<u64>,
     layer: PhantomData<L>,
+}
+
+impl<L: Layer> fmt::Debug for Trial<L> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Trial").field("layer", &L::NAME).field("key", &self.key).finish_non_exhaustive()
+    }
 }
 
 // SAFETY: the instance is an `L`, which is `Send`, and is only borrowed.
@@ -125,7 +131,9 @@ impl<L: Layer> Trial<L> {
 
     /// A layer of arguments in JSON, in evaluation.
     pub fn of_json(arguments: &str) -> Result<Self, Error> {
-        crate::host::keep(&HOST);
+        if !crate::host::keep(&HOST) {
+            return Err("this program has another host already".into());
+        }
         let table = LayerTable::of::<L>()?;
         let create = table.table.create.ok_or("there is no create")?;
         let mut instance = std::ptr::null_mut();
