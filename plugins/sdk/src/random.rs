@@ -21,30 +21,29 @@ impl Random<'_> {
     }
 }
 
-/// Blocks that are drawn together: the compiler makes vectors of them.
-const LANES: usize = 8;
-
 /// The random numbers of a key, one after another.
 #[derive(Debug, Clone)]
 pub struct Stream {
     key: u64,
     /// How many numbers lie before the next.
     position: u64,
-    /// The block that the next number is in, if it was drawn.
+    /// The block that the next number is in, unless that is its first.
     block: [u32; 4],
 }
 
 impl Stream {
     /// The numbers of `key`, from the first.
     pub fn new(key: u64) -> Self {
-        Stream { key, position: 0, block: [0; 4] }.at(0)
+        Stream { key, position: 0, block: [0; 4] }
     }
 
     /// The same numbers from the one before which there are `position`.
     #[must_use]
     pub fn at(mut self, position: u64) -> Self {
         self.position = position;
-        self.block = philox(self.key, position / 4);
+        if !position.is_multiple_of(4) {
+            self.block = philox(self.key, position / 4);
+        }
         self
     }
 
@@ -68,45 +67,21 @@ impl Stream {
         let lead = numbers.len().min(self.position.wrapping_neg() as usize % 4);
         let (head, rest) = numbers.split_at_mut(lead);
         head.fill_with(|| self.number());
-        let mut many = rest.chunks_exact_mut(4 * LANES);
-        for chunk in &mut many {
-            let blocks = blocks(self.key, self.position / 4);
-            for (lane, numbers) in chunk.chunks_exact_mut(4).enumerate() {
-                numbers.iter_mut().zip(&blocks).for_each(|(number, word)| *number = word[lane]);
-            }
-            self.position += 4 * LANES as u64;
+        let mut blocks = rest.chunks_exact_mut(4);
+        // Numbers of local variables, so that the compiler draws several blocks at once.
+        let (key, first, mut count) = (self.key, self.position / 4, 0);
+        for block in &mut blocks {
+            block.copy_from_slice(&philox(key, first + count));
+            count += 1;
         }
-        many.into_remainder().fill_with(|| self.number());
+        self.position += 4 * count;
+        blocks.into_remainder().fill_with(|| self.number());
     }
 }
 
 /// A number in [0, 1) of one from all of `u32`, as `runner_unit` of the header makes it.
 pub fn unit(number: u32) -> f32 {
     (number >> 8) as f32 / (1 << 24) as f32
-}
-
-/// [`philox`] of `LANES` blocks from `first`, by word and lane.
-#[inline]
-fn blocks(key: u64, first: u64) -> [[u32; LANES]; 4] {
-    let (mut k0, mut k1) = (key as u32, (key >> 32) as u32);
-    let mut c = [[0; LANES]; 4];
-    for lane in 0..LANES {
-        let block = first.wrapping_add(lane as u64);
-        (c[0][lane], c[1][lane]) = (block as u32, (block >> 32) as u32);
-    }
-    for _ in 0..10 {
-        for lane in 0..LANES {
-            let p0 = u64::from(c[0][lane]) * 0xd251_1f53;
-            let p1 = u64::from(c[2][lane]) * 0xcd9e_8d57;
-            c[0][lane] = (p1 >> 32) as u32 ^ c[1][lane] ^ k0;
-            c[1][lane] = p1 as u32;
-            c[2][lane] = (p0 >> 32) as u32 ^ c[3][lane] ^ k1;
-            c[3][lane] = p0 as u32;
-        }
-        k0 = k0.wrapping_add(0x9e37_79b9);
-        k1 = k1.wrapping_add(0xbb67_ae85);
-    }
-    c
 }
 
 #[cfg(test)]
