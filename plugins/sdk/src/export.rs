@@ -87,8 +87,12 @@ pub struct LayerTable {
 }
 
 impl LayerTable {
-    /// The table of `L`.
+    /// The table of `L`; an error if its constants make no sense.
     pub fn of<L: Layer>() -> Result<Self, Error> {
+        well_named(L::NAME)?;
+        if *L::INPUTS.start() == 0 || L::INPUTS.is_empty() {
+            return Err(format!("{} takes from {} to {} inputs", L::NAME, L::INPUTS.start(), L::INPUTS.end()).into());
+        }
         let texts = [text(L::NAME)?, text(L::DOCUMENTATION)?, text(&schema::<L>().to_string())?];
         let [name, documentation, schema] = texts.each_ref().map(|text| text.as_ptr());
         let table = abi::Layer {
@@ -135,6 +139,14 @@ fn flags<L: Layer>() -> u64 {
         (L::FORGETS_OUTPUT, abi::LAYER_FORGETS_OUTPUT),
     ];
     flags.iter().filter(|(is, _)| *is).map(|(_, flag)| flag).sum()
+}
+
+fn well_named(name: &str) -> Result<(), Error> {
+    let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+    if name.is_empty() || !name.chars().all(fits) {
+        return Err(format!("the name {name:?} is not of small letters, digits and _").into());
+    }
+    Ok(())
 }
 
 fn text(text: &str) -> Result<CString, Error> {
@@ -307,4 +319,15 @@ unsafe extern "C" fn backward<L: Layer>(
     };
     // SAFETY: the sink is the host's.
     unsafe { guarded(sink, body) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::well_named;
+
+    #[test]
+    fn names_are_as_pipelines_write_them() {
+        assert!(["relu", "conv_2d", "2x", "_"].iter().all(|name| well_named(name).is_ok()));
+        assert!(["", "Relu", "re-lu", "re lu", "r\u{e9}lu", "a\0"].iter().all(|name| well_named(name).is_err()));
+    }
 }

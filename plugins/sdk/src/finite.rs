@@ -52,7 +52,8 @@ mod tests {
 
     #[test]
     fn smooth_functions_have_their_derivative() {
-        let functions: [(fn(f32) -> f32, fn(f64) -> f64); 5] = [
+        type Pair = (fn(f32) -> f32, fn(f64) -> f64);
+        let functions: [Pair; 5] = [
             (|x| 3.0 * x, |_| 3.0),
             (|x| x * x, |x| 2.0 * x),
             (f32::exp, f64::exp),

@@ -62,7 +62,7 @@
 #![warn(clippy::pedantic, clippy::unwrap_used, clippy::expect_used, clippy::undocumented_unsafe_blocks)]
 #![allow(clippy::cast_possible_truncation, clippy::cast_possible_wrap, clippy::cast_precision_loss)]
 #![allow(clippy::missing_errors_doc, clippy::must_use_candidate, clippy::module_name_repetitions)]
-#![allow(clippy::many_single_char_names, clippy::float_cmp)]
+#![allow(clippy::cast_sign_loss, clippy::many_single_char_names, clippy::similar_names, clippy::float_cmp)]
 
 #[cfg(panic = "abort")]
 compile_error!("a plugin with `panic = \"abort\"` would end the runner by a panic: take it out of the profile");

@@ -112,14 +112,16 @@ impl Backward<'_> {
             same(what, tensor.shape, output_shape)?;
         }
         if L::FORGETS_INPUTS {
-            inputs.iter_mut().for_each(|input| input.values = None);
+            for input in &mut inputs {
+                input.values = None;
+            }
         } else {
             kept(&inputs, "input")?;
         }
         if L::FORGETS_OUTPUT {
             output.values = None;
-        } else {
-            kept(std::slice::from_ref(&output), "output")?;
+        } else if output.values.is_none() {
+            return Err("output has no values".into());
         }
         Ok(Backward {
             training: training(call.mode)?,

@@ -59,8 +59,8 @@ impl Shape {
         // SAFETY: as the caller promises.
         let shape = unsafe { whole(shape, "shape") }?;
         let dims = shape.dims().ok_or_else(|| format!("a shape has {} dimensions", shape.rank))?;
-        let dims: Vec<usize> = dims.iter().map(|dim| size(*dim)).collect::<Result<_, _>>()?;
-        Shape::new(&dims)
+        let dims: Result<Vec<usize>, Error> = dims.iter().map(|dim| size(*dim)).collect();
+        Shape::new(&dims.map_err(|error| format!("a shape {error}"))?)
     }
 }
 
@@ -247,7 +247,7 @@ fn address(tensor: &abi::DlTensor) -> Result<*mut f32, Error> {
         return Ok(std::ptr::null_mut());
     }
     let offset = usize::try_from(tensor.byte_offset).map_err(|_| "has values beyond the memory")?;
-    let values = tensor.data.cast::<u8>().wrapping_add(offset).cast::<f32>();
+    let values = tensor.data.wrapping_byte_add(offset).cast::<f32>();
     if values.is_null() || !values.is_aligned() {
         return Err("has values that are misaligned".into());
     }

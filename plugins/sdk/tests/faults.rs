@@ -174,11 +174,12 @@ fn the_schema_has_documentation_and_examples_and_takes_no_other_keys() {
 #[test]
 fn inputs_and_parameters_that_do_not_fit_are_refused() {
     let trial = faulty("nowhere", false).unwrap();
-    let (x, one) = (Values::random([4, 3], 1), Values::new([1], vec![1.0]));
+    let (x, one) = ([Values::random([4, 3], 1)], [Values::new([1], vec![1.0])]);
+    let twice = [x[0].clone(), x[0].clone()];
     let error = |inputs: &[Values], parameters: &[Values]| trial.forward(inputs, parameters).unwrap_err().to_string();
     assert_eq!(error(&[], &[]), "0 inputs were given to a layer that takes 1 to 1");
-    assert_eq!(error(&[x.clone(), x.clone()], &[]), "2 inputs were given to a layer that takes 1 to 1");
-    assert_eq!(error(&[x.clone()], &[]), "the runner gave 0 parameters for 1");
-    assert_eq!(error(&[x.clone()], &[x.clone()]), "parameter one is (4, 3), not (1)");
-    assert!(trial.forward(&[x], &[one]).is_ok());
+    assert_eq!(error(&twice, &[]), "2 inputs were given to a layer that takes 1 to 1");
+    assert_eq!(error(&x, &[]), "the runner gave 0 parameters for 1");
+    assert_eq!(error(&x, &x), "parameter one is (4, 3), not (1)");
+    assert!(trial.forward(&x, &one).is_ok());
 }

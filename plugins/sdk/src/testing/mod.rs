@@ -125,6 +125,7 @@ unsafe impl<L: Layer> Sync for Trial<L> {}
 
 impl<L: Layer> Trial<L> {
     /// A layer of these arguments, in evaluation.
+    #[allow(clippy::needless_pass_by_value)] // So that `json!(..)` stands there as it is.
     pub fn new(arguments: Value) -> Result<Self, Error> {
         Self::of_json(&arguments.to_string())
     }

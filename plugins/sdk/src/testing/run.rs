@@ -118,8 +118,8 @@ impl<'a, L: Layer> Run<'a, L> {
 struct Tensors<'a> {
     pointers: Vec<*mut abi::DlTensor>,
     /// Behind `pointers`.
-    tensors: Box<[abi::DlTensor]>,
-    /// Behind `tensors`.
+    all: Box<[abi::DlTensor]>,
+    /// Behind `all`.
     _shapes: Vec<Box<[i64]>>,
     values: std::marker::PhantomData<&'a mut [f32]>,
 }
@@ -130,14 +130,14 @@ impl<'a> Tensors<'a> {
         let mut shapes: Vec<Box<[i64]>> = values.iter().map(dims).collect();
         let mut tensors: Box<[abi::DlTensor]> = values.iter_mut().zip(&mut shapes).map(tensor).collect();
         let pointers = tensors.iter_mut().map(std::ptr::from_mut).collect();
-        Tensors { pointers, tensors, _shapes: shapes, values: std::marker::PhantomData }
+        Tensors { pointers, all: tensors, _shapes: shapes, values: std::marker::PhantomData }
     }
 
     /// The same without values, if so.
     fn without_values(mut self, so: bool) -> Self {
         if so {
-            self.tensors.iter_mut().for_each(|tensor| tensor.data = null_mut());
-            self.pointers = self.tensors.iter_mut().map(std::ptr::from_mut).collect();
+            self.all.iter_mut().for_each(|tensor| tensor.data = null_mut());
+            self.pointers = self.all.iter_mut().map(std::ptr::from_mut).collect();
         }
         self
     }
