@@ -1,6 +1,7 @@
 /// Four random numbers, each from all of `u32`: those of block `block` of `key`, as
 /// `runner_philox` of the header draws them. Philox4x32-10 (Salmon et al., "Parallel random
 /// numbers: as easy as 1, 2, 3", SC 2011).
+#[inline]
 pub fn philox(key: u64, block: u64) -> [u32; 4] {
     let (mut k0, mut k1) = (low(key), low(key >> 32));
     let mut c = [low(block), low(block >> 32), 0, 0];
