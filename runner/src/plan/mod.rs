@@ -12,6 +12,7 @@ pub mod normalize;
 pub mod norms;
 pub mod pattern;
 pub mod phase;
+mod surgery;
 #[cfg(test)]
 mod tests;
 mod warnings;

@@ -145,7 +145,14 @@ fn kind(value: &Value) -> String {
     let references = references(value);
     if let [(_, title)] = references.as_slice() {
         let list = value.get("items").is_some();
-        return if list { format!("list of {title}") } else { title.clone() };
+        let map = value.get("additionalProperties").is_some();
+        return if list {
+            format!("list of {title}")
+        } else if map {
+            format!("map from name to {title}")
+        } else {
+            title.clone()
+        };
     }
     let of = |kind: &str| {
         match kind {
@@ -182,13 +189,18 @@ fn references(value: &Value) -> Vec<(String, String)> {
     for place in std::iter::once(value).chain(inner).chain(parts) {
         let reference = place.get("$ref").and_then(Value::as_str).and_then(|text| text.strip_prefix("#/$defs/"));
         if let Some(name) = reference {
-            found.push((
-                name.to_owned(),
-                name.replace("PerGroup_double", "Number by group").replace("PerGroup_", "By group: "),
-            ));
+            found.push((name.to_owned(), title(name)));
         }
     }
     found
+}
+
+/// What a person calls a definition.
+fn title(name: &str) -> String {
+    match name.strip_prefix("OneOrList_") {
+        Some(entry) => format!("{entry}, or a list of them"),
+        None => name.replace("PerGroup_double", "Number by group").replace("PerGroup_", "By group: "),
+    }
 }
 
 #[cfg(test)]

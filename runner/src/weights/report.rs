@@ -3,7 +3,8 @@
 use super::error::WeightsError;
 use super::file::WeightFile;
 use super::load_report::LoadReport;
-use super::matching::{self, Matching, fits, in_head};
+use super::matching::{self, Matching, fits, in_head, is_replaced, may_be_missing};
+use super::put_in;
 use super::{layout, wildcard};
 use crate::backbones::Arch;
 use crate::net::{Graph, ParamId};
@@ -14,7 +15,8 @@ use std::path::Path;
 /// Beyond this many gaps the nearest names are not looked for: it is the wrong file.
 const MOST_HINTS: usize = 16;
 
-/// Holds a weight file against a net. The stage `head` may be missing from the file.
+/// Holds a weight file against a net. The stage `head` and layers that a spec put into the backbone
+/// may be missing from the file, and tensors of layers that it replaced may be left over.
 pub fn report(file: &Path, graph: &Graph, arch: Option<Arch>, allow: &Allow) -> Result<LoadReport, WeightsError> {
     let file = WeightFile::open(file)?;
     let matching = matching::best(&file, graph, arch);
@@ -43,12 +45,15 @@ fn assign(report: &mut LoadReport, matching: &Matching, graph: &Graph) {
     let mut taken = HashSet::new();
     let mut classifier = Vec::new();
     for (id, param) in graph.params.iter().enumerate() {
-        let source = matching.source(&param.name).filter(|(_, stored)| stored.dtype.is_float());
-        report.total += usize::from(source.is_some() || !in_head(graph, id));
+        let dims = layout::file_dims(&param.def);
+        // What replaces a layer has its names, but need not have its shapes.
+        let of_it = |dims_of_file: &[usize]| !is_replaced(graph, id) || fits(&dims, dims_of_file);
+        let source = matching.source(&param.name);
+        let source = source.filter(|(_, stored)| stored.dtype.is_float() && of_it(&stored.dims));
+        report.total += usize::from(source.is_some() || !may_be_missing(graph, id));
         match source {
             Some((name, stored)) => {
                 taken.insert(name);
-                let dims = layout::file_dims(&param.def);
                 if !fits(&dims, &stored.dims) {
                     report.wrong_shape.push((param.name.clone(), dims, stored.dims.clone()));
                     continue;
@@ -58,14 +63,17 @@ fn assign(report: &mut LoadReport, matching: &Matching, graph: &Graph) {
                     classifier.push(format!("`{name}`"));
                 }
             }
-            None if in_head(graph, id) => {}
+            None if may_be_missing(graph, id) => {}
             None => report.missing.push(param.name.clone()),
         }
     }
     if !classifier.is_empty() {
         report.notes.push(format!("the head starts from the file's classifier: {}", classifier.join(", ")));
     }
-    report.unexpected = matching.stored.keys().filter(|name| !taken.contains(name.as_str())).cloned().collect();
+    let left = matching.stored.keys().filter(|name| !taken.contains(name.as_str())).cloned();
+    let (replaced, unexpected) = left.partition(|name| put_in::is_of_replaced(name, matching, graph));
+    report.unexpected = unexpected;
+    report.notes.extend(put_in::notes(&report.matched, replaced, matching, graph));
 }
 
 /// Says which gaps `allow` does not let pass, and which of its patterns let nothing pass.
