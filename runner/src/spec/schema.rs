@@ -157,6 +157,8 @@ mod tests {
             ("- global_avg_pool", "- global_avg_pool: {}"),
             ("size: 96", "size: [96, 64]"),
             ("lr: 3e-3", "lr: 1"),
+            ("  allow:", "  insert: { after: stem, layer: { dropout: 0.1 } }\n  allow:"),
+            ("  allow:", "  insert: [{ after: stem, layer: relu }]\n  replace: { stem.activation: relu }\n  allow:"),
             ("normalize: backbone", "normalize: { custom: { mean: [0.5], std: [0.5] } }"),
         ] {
             let text = SPEC.replace(old, new);
@@ -178,6 +180,9 @@ mod tests {
             ("metric: val_loss", "metric: val_los"),
             ("batch_norm: statistics", "batch_norm: { head: froze }"),
             ("epochs: 4", "epochs: 4.5"),
+            ("  allow:", "  insert: { after: stem }\n  allow:"),
+            ("  allow:", "  insert: [{ before: stem, layer: relu }]\n  allow:"),
+            ("  allow:", "  replace: { stem.activation: linear }\n  allow:"),
         ] {
             let text = SPEC.replace(old, new);
             assert_ne!(text, SPEC);

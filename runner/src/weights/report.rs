@@ -182,6 +182,7 @@ fn text(dims: &[usize]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::net::Origin;
     use crate::weights::save::{NamedTensor, Precision, save};
     use crate::weights::testing::graph;
     use std::collections::BTreeMap;
@@ -323,5 +324,50 @@ matched 1 of 3 parameters (torchvision's names), 1 missing (allowed: bn1.running
         let (_other, shorter) = file(&[("conv1.weight", &[1]), ("bn1.weight", &[2]), ("bn1.running_mean", &[2])]);
         let error = read(&shorter, &graph, &report).unwrap_err().to_string();
         assert!(error.ends_with("`conv1.weight` is not what it was when it was looked at"), "{error}");
+    }
+
+    /// As `hold`, where node `node` of the net was put in by the spec.
+    fn hold_changed(tensors: &[(&str, &[usize])], node: usize, origin: Origin) -> LoadReport {
+        let (_folder, path) = file(tensors);
+        let mut graph = graph(NET);
+        graph.nodes[node].origin = origin;
+        report(&path, &graph, Some(Arch::Resnet18), &Allow::default()).unwrap()
+    }
+
+    #[test]
+    fn an_inserted_layer_may_be_missing_but_is_taken_where_it_is_there() {
+        let without = hold_changed(&SOUND[..1], 1, Origin::Inserted);
+        assert_eq!(
+            without.to_string(),
+            "\
+matched 1 of 1 parameters (torchvision's names)
+  note     `bn1` is not in the file, and starts anew: weight, running_mean"
+        );
+        assert!(without.refused.is_empty());
+        let with = hold_changed(SOUND, 1, Origin::Inserted);
+        assert_eq!((with.matched.len(), with.total, with.notes.len()), (3, 3, 0));
+        // One of our own files, of a net in which it was wider.
+        let wider = hold_changed(&[SOUND[0], ("bn1.weight", &[9]), SOUND[2]], 1, Origin::Inserted);
+        assert_eq!(wider.refused, ["`bn1.weight` is (2) in the net, but (9) in the file"]);
+    }
+
+    #[test]
+    fn what_replaces_a_layer_takes_what_fits_it_and_leaves_the_rest() {
+        let same = hold_changed(SOUND, 0, Origin::Replaced);
+        assert_eq!((same.matched.len(), same.total, same.notes.len()), (3, 3, 0));
+
+        let larger: &[(&str, &[usize])] = &[("conv1.weight", &[2, 3, 7, 7]), ("conv1.bias", &[2])];
+        let larger = hold_changed(&[larger, &SOUND[1..]].concat(), 0, Origin::Replaced);
+        assert_eq!(
+            larger.to_string(),
+            "\
+matched 2 of 2 parameters (torchvision's names)
+  note     `conv1` was replaced: unused are `conv1.weight`, `conv1.bias`
+  note     `conv1` is not in the file, and starts anew: weight"
+        );
+        assert!(larger.refused.is_empty() && larger.unexpected.is_empty() && larger.wrong_shape.is_empty());
+
+        let other = hold_changed(&[SOUND, &[("conv2.weight", &[1])]].concat(), 0, Origin::Replaced);
+        assert_eq!(other.refused, ["`conv2.weight` of the file is not in the net"]);
     }
 }
