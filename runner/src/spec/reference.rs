@@ -15,6 +15,9 @@ const PAGES: [(&str, &str, &[&str]); 7] = [
     ("backbones", "Backbones", &["Backbone", "Arch"]),
 ];
 
+/// How the definitions of `OneOrList` begin: the form of an entry is all there is to tell of them.
+const ONE_OR_LIST: &str = "OneOrList_";
+
 /// The pages as (file name, text), in Markdown.
 pub fn pages() -> Vec<(String, String)> {
     let schema = super::schema().to_value();
@@ -43,6 +46,9 @@ struct Page<'a> {
 impl Page<'_> {
     /// Writes a definition, then those that it is made of and that no other page begins with.
     fn definition(&mut self, name: &str, title: &str) {
+        if let Some(entry) = name.strip_prefix(ONE_OR_LIST) {
+            return self.definition(entry, entry);
+        }
         if !self.seen.insert(name.to_owned()) {
             return;
         }
@@ -197,7 +203,7 @@ fn references(value: &Value) -> Vec<(String, String)> {
 
 /// What a person calls a definition.
 fn title(name: &str) -> String {
-    match name.strip_prefix("OneOrList_") {
+    match name.strip_prefix(ONE_OR_LIST) {
         Some(entry) => format!("{entry}, or a list of them"),
         None => name.replace("PerGroup_double", "Number by group").replace("PerGroup_", "By group: "),
     }
