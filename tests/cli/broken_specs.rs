@@ -148,6 +148,26 @@ broken_specs! {
     everything_at_once: broken("train: [head, layer4]", "train: [head, layr4]").replace("batch: 32", "batch: 0")
         .replace("horizontal_flip: 0.5", "horizontal_flip: 1.5").replace("arch: resnet18", "arch: resnet18\n  weights: gone.pth");
 
+    // Changes of a backbone
+    insert_that_is_a_text: broken("arch: resnet18", "arch: resnet18\n  insert: dropout");
+    insert_without_layer: broken("arch: resnet18", "arch: resnet18\n  insert: { after: layer3 }");
+    insert_in_a_list_without_place: broken("arch: resnet18", "arch: resnet18\n  insert:\n    - layer: { dropout: 0.2 }");
+    insert_of_an_unknown_layer: broken("arch: resnet18", "arch: resnet18\n  insert:\n    - after: layer3\n      layer: { dropuot: 0.2 }");
+    insert_with_typo: broken("arch: resnet18", "arch: resnet18\n  insert: { after: layr3, layer: { dropout: 0.2 } }");
+    insert_after_a_block: broken("arch: resnet18", "arch: resnet18\n  insert: { after: layer3.0, layer: { dropout: 0.2 } }");
+    insert_after_a_layer_of_another_net: broken("arch: resnet18", "arch: resnet18\n  insert: { after: mixed_5b, layer: { dropout: 0.2 } }");
+    insert_after_the_head: broken("arch: resnet18", "arch: resnet18\n  insert: { after: head, layer: { dropout: 0.2 } }");
+    insert_that_joins: broken("arch: resnet18", "arch: resnet18\n  insert: { after: layer3, layer: { add: { with: [0] } } }");
+    insert_that_does_not_fit: broken("arch: resnet18", "arch: resnet18\n  insert:\n    - { after: layer3, layer: { dropout: 0.2 } }\n    - { after: layer4, layer: { linear: { out: 9 } } }");
+    insert_that_a_later_layer_does_not_fit: broken("arch: resnet18", "arch: resnet18\n  insert: { after: layer1.0.bn2, layer: { max_pool: { size: 2 } } }");
+    insert_that_the_usual_head_does_not_fit: broken("arch: resnet18", "arch: resnet18\n  insert: { after: layer4, layer: flatten }");
+    replaced_layer_with_typo: broken("arch: resnet18", "arch: resnet18\n  replace: { max_pool: { max_pool: { size: 2 } } }");
+    replaced_stage: broken("arch: resnet18", "arch: resnet18\n  replace:\n    stem: { max_pool: { size: 2 } }");
+    replaced_head: broken("arch: resnet18", "arch: resnet18\n  replace: { head.1: { linear: { out: 3 } } }");
+    replaced_twice: broken("arch: resnet18", "arch: resnet18\n  replace: { relu: silu, relu: relu6 }");
+    replacement_that_does_not_fit: broken("arch: resnet18", "arch: resnet18\n  replace:\n    layer1.0.add: relu");
+    replacement_of_other_inputs: broken("arch: resnet18", "arch: resnet18\n  replace:\n    maxpool: { concat: { with: [0] } }");
+
     // Text that is no spec
     tab_indentation: broken("  arch:", "\tarch:");
     tab_after_good_lines: broken("  batch: 32", "\tbatch: 32");

@@ -7,5 +7,6 @@ mod determinism;
 mod failures;
 mod interrupt;
 mod support;
+mod surgery;
 mod training;
 mod weights;

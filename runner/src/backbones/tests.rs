@@ -2,6 +2,7 @@
 
 use super::{Arch, Preprocessing};
 use crate::layers::{AnyLayer, Shape};
+use crate::net::surgery::rebuild;
 use crate::net::{BuildError, Builder, Graph, Param, sequential};
 use crate::weights::layout;
 
@@ -161,5 +162,22 @@ fn preprocessing_maps_bytes_as_the_frameworks_do() {
         let imagenet = apply(Arch::Resnet18.preprocessing(), byte);
         let transformed = imagenet * (0.229 / 0.5) + (0.485 - 0.5) / 0.5;
         assert!((apply(Arch::InceptionV3.preprocessing(), byte) - transformed).abs() < 1e-6);
+    }
+}
+
+/// What is known at the native size is enough to build a net over images of any.
+#[test]
+fn a_net_that_is_rebuilt_over_other_images_is_the_net_over_them() {
+    for arch in Arch::ALL {
+        let net = |side: usize| Builder::new(Shape::Image { height: side, width: side, channels: 3 });
+        let mut native = net(arch.native_size());
+        arch.build(&mut native).unwrap();
+        let (mut direct, mut rebuilt) = (net(96), net(96));
+        let output = arch.build(&mut direct).unwrap();
+        assert_eq!(rebuild(&native.finish(), &[], &mut rebuilt).unwrap().output, output);
+        let (direct, rebuilt) = (direct.finish(), rebuilt.finish());
+        assert_eq!(format!("{:?}", direct.nodes), format!("{:?}", rebuilt.nodes), "{}", arch.name());
+        assert_eq!(format!("{:?}", direct.params), format!("{:?}", rebuilt.params), "{}", arch.name());
+        assert_eq!(direct.stages, rebuilt.stages);
     }
 }

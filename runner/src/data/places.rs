@@ -26,10 +26,7 @@ impl Places {
     /// An empty variable counts as one that is not set, as in a shell.
     fn of(data: Option<OsString>, cache: Option<OsString>, user: impl FnOnce() -> Option<PathBuf>) -> Self {
         let folder = |variable: Option<OsString>| variable.filter(|text| !text.is_empty()).map(PathBuf::from);
-        Places {
-            data: folder(data),
-            cache: cache::of(cache, user).map(|cache| cache.join("datasets")),
-        }
+        Places { data: folder(data), cache: cache::of(cache, user).map(|cache| cache.join("datasets")) }
     }
 }
 

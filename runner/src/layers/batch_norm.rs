@@ -136,7 +136,8 @@ mod tests {
     #[test]
     fn has_four_vectors_two_of_them_buffers() {
         let params = BatchNorm::default().params(&[image(4, 4, 3)]);
-        let facts: Vec<_> = params.iter().map(|param| (&param.name[..], param.count(), param.role.is_buffer())).collect();
+        let facts: Vec<_> =
+            params.iter().map(|param| (&param.name[..], param.count(), param.role.is_buffer())).collect();
         let expected = [("weight", 3, false), ("bias", 3, false), ("running_mean", 3, true), ("running_var", 3, true)];
         assert_eq!(facts, expected);
     }

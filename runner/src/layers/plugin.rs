@@ -67,7 +67,9 @@ impl PluginLayer {
     }
 
     fn ready(&self) -> Result<&Ready, LayerError> {
-        self.ready.as_ref().ok_or_else(|| LayerError::Shape(format!("the plugin that brings `{}` is not loaded", self.name)))
+        self.ready
+            .as_ref()
+            .ok_or_else(|| LayerError::Shape(format!("the plugin that brings `{}` is not loaded", self.name)))
     }
 
     fn kind(&self) -> Option<&Arc<Kind>> {

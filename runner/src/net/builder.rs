@@ -1,6 +1,6 @@
 //! Builds a graph layer by layer, checking shapes.
 
-use super::graph::{Graph, Node, Param, Source, Stage};
+use super::graph::{Graph, Node, Origin, Param, Source, Stage};
 use super::schedule::Schedule;
 use crate::layers::{AnyLayer, Layer, Layout, ParamDef, Shape};
 
@@ -84,6 +84,7 @@ impl Builder {
             output,
             params: first_param..self.graph.params.len(),
             stage: self.graph.stages.len() - 1,
+            origin: Origin::default(),
         });
         if let Some(stage) = self.graph.stages.last_mut() {
             stage.nodes.end = node + 1;
@@ -96,6 +97,15 @@ impl Builder {
         match at {
             Source::Image => self.graph.input,
             Source::Node(node) => self.graph.nodes[node].output,
+        }
+    }
+
+    /// Says how a node came into the net.
+    pub(super) fn set_origin(&mut self, of: Source, origin: Origin) {
+        if let Source::Node(node) = of
+            && let Some(node) = self.graph.nodes.get_mut(node)
+        {
+            node.origin = origin;
         }
     }
 

@@ -52,6 +52,20 @@ pub struct Node {
     pub params: Range<ParamId>,
     /// Its stage's place in [`Graph::stages`].
     pub stage: usize,
+    /// How it came into the net.
+    pub origin: Origin,
+}
+
+/// How a node came into its net.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Origin {
+    /// As a part of the architecture, or of a list in the spec.
+    #[default]
+    Designed,
+    /// Put between two nodes of the architecture.
+    Inserted,
+    /// Put in the place of a node of the architecture.
+    Replaced,
 }
 
 /// A named run of nodes: `stem`, `layer1`, `blocks.3`, `head`.
@@ -133,6 +147,17 @@ impl Graph {
             extra += of_node.extra;
         }
         extra + kept.into_iter().map(|source| self.shape_of(source).count()).sum::<usize>()
+    }
+
+    /// The node of this name.
+    pub fn node_named(&self, name: &str) -> Option<NodeId> {
+        self.nodes.iter().position(|node| node.name == name)
+    }
+
+    /// The node whose parameter this name is, or would be: that of the longest name before a dot.
+    pub fn owner_of(&self, param: &str) -> Option<&Node> {
+        let owns = |node: &&Node| param.strip_prefix(&node.name).is_some_and(|rest| rest.starts_with('.'));
+        self.nodes.iter().filter(owns).max_by_key(|node| node.name.len())
     }
 
     /// The name of what is at `source`: a node's, or `image`.

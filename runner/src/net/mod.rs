@@ -6,12 +6,14 @@ pub mod graph;
 pub mod params;
 mod schedule;
 pub mod sequential;
+pub mod surgery;
 
 pub use builder::{BuildError, Builder};
 pub use forward::{Activations, Forward, Net, Output, Part};
-pub use graph::{Graph, Node, NodeId, Param, ParamId, Source, Stage};
+pub use graph::{Graph, Node, NodeId, Origin, Param, ParamId, Source, Stage};
 pub use params::Params;
 pub use sequential::SequentialError;
+pub use surgery::{Change, Place};
 
 #[cfg(test)]
 mod tests;

@@ -1,10 +1,12 @@
 //! Puts the net of a spec together: backbone or layers, then the head.
 
+use super::surgery::Surgery;
 use crate::layers::{AnyLayer, Dropout, GlobalAvgPool, Linear, Shape};
+use crate::net::surgery::Rebuilt;
 use crate::net::{Builder, Graph, SequentialError, Source, sequential};
 use crate::spec::data::Channels;
 use crate::spec::size::Size;
-use crate::spec::{Backbone, Path, Pipeline, Problem, Problems};
+use crate::spec::{Path, Pipeline, Problem, Problems};
 
 /// Outputs of a net that is looked at although the data's classes are not known.
 pub const SOME_CLASSES: usize = 2;
@@ -25,7 +27,9 @@ pub fn assemble(spec: &Pipeline, classes: Option<usize>, problems: &mut Problems
     let input = input(spec, problems);
     let count = classes.unwrap_or(SOME_CLASSES);
     let head = head(spec, count);
-    let first = match input.map(|input| build(spec, input, &head, count)) {
+    let surgery = spec.backbone.as_ref().map(|backbone| Surgery::resolve(backbone, count, problems));
+    let net = Net { spec, classes: count, surgery };
+    let first = match input.map(|input| net.build(input, &head)) {
         Some(Ok(graph)) => {
             if let Some(classes) = classes {
                 check_output(spec, &graph, classes, problems);
@@ -36,7 +40,7 @@ pub fn assemble(spec: &Pipeline, classes: Option<usize>, problems: &mut Problems
         None => None,
     };
     // What is wrong apart from the size of the image shows with a larger one.
-    let again = build(spec, roomy(spec), &head, count);
+    let again = net.build(roomy(spec), &head);
     let told = first.as_ref().map(|problem| problem.path.clone());
     problems.0.extend(first);
     match again {
@@ -45,8 +49,7 @@ pub fn assemble(spec: &Pipeline, classes: Option<usize>, problems: &mut Problems
             if Some(&another.path) != told.as_ref() {
                 problems.push(another);
             }
-            let heads = stand_in_heads(spec, count);
-            heads.into_iter().find_map(|head| build(spec, roomy(spec), &head, count).ok())
+            stand_in(net, problems)
         }
     }
 }
@@ -61,6 +64,16 @@ pub fn without_plugins(spec: &Pipeline, classes: Option<usize>) -> Option<Graph>
         }
     }
     assemble(&spec, classes, &mut Problems::default())
+}
+
+/// A net with the same stages that fits, to look at names.
+fn stand_in(net: Net, problems: &mut Problems) -> Option<Graph> {
+    let heads = stand_in_heads(net.spec, net.classes);
+    let any = |net: &Net| heads.iter().find_map(|head| net.build(roomy(net.spec), head).ok());
+    any(&net).or_else(|| {
+        let backbone = net.spec.backbone.as_ref()?;
+        any(&Net { surgery: Some(Surgery::unchanged(backbone, problems)), ..net })
+    })
 }
 
 /// The shape of the images, if there can be such images ([`crate::spec::check`] looked at their
@@ -101,29 +114,43 @@ fn stand_in_heads(spec: &Pipeline, classes: usize) -> Vec<Vec<AnyLayer>> {
     heads
 }
 
-fn build(spec: &Pipeline, input: Shape, head: &[AnyLayer], classes: usize) -> Result<Graph, Problem> {
-    let resolved = |layers: &[AnyLayer]| -> Vec<AnyLayer> {
-        layers.iter().map(|layer| layer.clone().with_classes(classes)).collect()
-    };
-    let mut net = Builder::new(input);
-    let mut at = Source::Image;
-    if let Some(Backbone { arch, .. }) = spec.backbone {
-        at = arch.build(&mut net).map_err(|error| {
-            let message = format!("images of {input} do not fit `{}`: {error}", arch.name());
-            let help = format!("its pretrained weights were made for {0}x{0} pixels", arch.native_size());
-            Problem::new(Path::of("data.image.size"), message).help(help)
-        })?;
-    } else if let Some(layers) = &spec.layers {
-        at = sequential::layers(&mut net, &resolved(layers), at).map_err(|error| misfit("layers", &error))?;
+/// What a net is made of, but for the size of the images and the head.
+struct Net<'a> {
+    spec: &'a Pipeline,
+    classes: usize,
+    surgery: Option<Surgery<'a>>,
+}
+
+impl Net<'_> {
+    fn build(&self, input: Shape, head: &[AnyLayer]) -> Result<Graph, Problem> {
+        let mut net = Builder::new(input);
+        let mut body = Rebuilt { output: Source::Image, reshaped_by: None };
+        if let Some(surgery) = &self.surgery {
+            body = surgery.build(&mut net)?;
+        } else if let Some(layers) = &self.spec.layers {
+            let added = sequential::layers(&mut net, &self.resolved(layers), Source::Image);
+            body.output = added.map_err(|error| misfit("layers", &error))?;
+        }
+        if !head.is_empty() {
+            let added = sequential::head(&mut net, &self.resolved(head), body.output);
+            added.map_err(|error| self.head_misfit(&error, body.reshaped_by))?;
+        }
+        Ok(net.finish())
     }
-    if !head.is_empty() {
-        sequential::head(&mut net, &resolved(head), at).map_err(|error| {
-            // A head that the spec does not have cannot be pointed at.
-            let problem = misfit("head", &error);
-            if spec.head.is_some() { problem } else { Problem { path: Path::of("data.image.size"), ..problem } }
-        })?;
+
+    fn resolved(&self, layers: &[AnyLayer]) -> Vec<AnyLayer> {
+        layers.iter().map(|layer| layer.clone().with_classes(self.classes)).collect()
     }
-    Ok(net.finish())
+
+    /// The problem with a layer of the head. A head that the spec does not have cannot be pointed at.
+    fn head_misfit(&self, error: &SequentialError, reshaped_by: Option<usize>) -> Problem {
+        let problem = misfit("head", error);
+        match (&self.spec.head, &self.surgery, reshaped_by) {
+            (Some(_), ..) => problem,
+            (None, Some(surgery), Some(change)) => surgery.blame(change, error),
+            (None, ..) => Problem { path: Path::of("data.image.size"), ..problem },
+        }
+    }
 }
 
 /// The problem with a layer of a list: at the entry, or at the place in its `with`.

@@ -13,6 +13,7 @@ pub mod norms;
 pub mod pattern;
 pub mod phase;
 pub mod plugins;
+mod surgery;
 #[cfg(test)]
 mod tests;
 mod warnings;

@@ -76,13 +76,7 @@ pub fn resolve(
     all_ready
 }
 
-fn make(
-    layer: &mut PluginLayer,
-    kind: &Arc<Kind>,
-    at: &Path,
-    guard: bool,
-    classes: usize,
-) -> Result<(), Vec<Problem>> {
+fn make(layer: &mut PluginLayer, kind: &Arc<Kind>, at: &Path, guard: bool, classes: usize) -> Result<(), Vec<Problem>> {
     let arguments = layer.arguments_for(classes);
     let faults = kind.arguments().faults(&arguments);
     if !faults.is_empty() {
@@ -114,5 +108,6 @@ fn problem(at: &Path, kind: &Kind, fault: Fault) -> Problem {
     if names.is_empty() || !steps.is_empty() {
         return problem;
     }
-    problem.help(format!("its arguments: {}", names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")))
+    problem
+        .help(format!("its arguments: {}", names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")))
 }

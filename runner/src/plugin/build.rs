@@ -56,9 +56,11 @@ pub fn cc(file: &Path) -> Result<PathBuf, PluginError> {
     let unwritten = |error: std::io::Error| PluginError::library(file, format!("cannot write its library: {error}"));
     let target = folder.join("target");
     std::fs::create_dir_all(&target).map_err(unwritten)?;
-    let library = target.join(file.file_stem().unwrap_or(OsStr::new("plugin"))).with_extension(std::env::consts::DLL_EXTENSION);
+    let library =
+        target.join(file.file_stem().unwrap_or(OsStr::new("plugin"))).with_extension(std::env::consts::DLL_EXTENSION);
     // Another process may build or load the same: the library appears whole or not at all.
-    let unfinished = tempfile::Builder::new().prefix(".building-").tempfile_in(&target).map_err(unwritten)?.into_temp_path();
+    let unfinished =
+        tempfile::Builder::new().prefix(".building-").tempfile_in(&target).map_err(unwritten)?.into_temp_path();
     let absolute = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     let mut command = Command::new("cc");
     command.args(["-std=c99", "-O3", "-Wall", "-shared", "-fPIC", "-I"]).arg(header(file)?);
@@ -95,7 +97,8 @@ fn run(plugin: &Path, folder: &Path, mut command: Command, name: &str) -> Result
     let said = [&output.stdout[..], &output.stderr[..]].map(String::from_utf8_lossy);
     let [stdout, stderr] = said.each_ref().map(|text| text.trim());
     // What cargo prints is for programs.
-    let text = if name.starts_with("cargo") || stdout.is_empty() { stderr.to_owned() } else { format!("{stdout}\n{stderr}") };
+    let text =
+        if name.starts_with("cargo") || stdout.is_empty() { stderr.to_owned() } else { format!("{stdout}\n{stderr}") };
     Err(PluginError::library(plugin, format!("`{name}` failed:\n{text}")))
 }
 

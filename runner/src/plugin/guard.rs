@@ -38,7 +38,6 @@ impl Padded {
         &self.words[GUARD..self.words.len() - GUARD]
     }
 
-
     fn view_mut(&mut self) -> ViewMut<'_> {
         let end = self.words.len() - GUARD;
         ViewMut { dims: &self.dims, values: &mut self.words[GUARD..end] }

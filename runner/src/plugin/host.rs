@@ -1,8 +1,8 @@
 //! What the runner offers to plugins: the host's table.
 
 use super::instance::{Parameter, ParameterInit};
-use runner_plugin_abi as abi;
 use rayon::prelude::*;
+use runner_plugin_abi as abi;
 use std::ffi::{CStr, c_char, c_void};
 use std::sync::Mutex;
 

@@ -88,7 +88,11 @@ impl Instance {
         if !(fewest..=most).contains(&inputs.len()) {
             let count = if fewest == most { format!("{fewest}") } else { format!("{fewest} to {most}") };
             let plural = if most == 1 { "" } else { "s" };
-            return Err(fault(&self.kind, "output_shape", format!("takes {count} input{plural}, not {}", inputs.len())));
+            return Err(fault(
+                &self.kind,
+                "output_shape",
+                format!("takes {count} input{plural}, not {}", inputs.len()),
+            ));
         }
         let shapes = Shapes::new(&self.kind, inputs)?;
         let mut output = abi::Shape { size: size_of::<abi::Shape>(), rank: 0, dims: [0; abi::MAX_RANK] };
@@ -106,7 +110,8 @@ impl Instance {
         match dims {
             Some(dims) if matches!(dims.len(), 1 | 3) => Ok(dims),
             _ => {
-                let given = output.dims().map_or_else(|| format!("of {} dimensions", output.rank), |dims| format!("{dims:?}"));
+                let given =
+                    output.dims().map_or_else(|| format!("of {} dimensions", output.rank), |dims| format!("{dims:?}"));
                 let reason = format!("gave a shape that is neither (H, W, C) nor (F): {given}");
                 Err(self.fault("output_shape", reason))
             }
@@ -242,7 +247,8 @@ impl Shapes {
     fn new(kind: &Kind, dims: &[Vec<usize>]) -> Result<Self, PluginError> {
         let shape = |dims: &Vec<usize>| {
             let dims: Vec<i64> = dims.iter().map(|&dim| dim as i64).collect();
-            abi::Shape::new(&dims).ok_or_else(|| fault(kind, "output_shape", "cannot take a shape of so many dimensions"))
+            abi::Shape::new(&dims)
+                .ok_or_else(|| fault(kind, "output_shape", "cannot take a shape of so many dimensions"))
         };
         let shapes: Vec<abi::Shape> = dims.iter().map(shape).collect::<Result<_, _>>()?;
         Ok(Shapes { pointers: shapes.iter().map(std::ptr::from_ref).collect(), _shapes: shapes })

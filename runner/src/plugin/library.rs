@@ -61,7 +61,8 @@ fn open(path: &Path, file: &Path) -> Result<Table, PluginError> {
     // SAFETY: this runs the library's initialisers. That a plugin is native code, and trusted as
     // such, is what its user accepts by naming it.
     let library = unsafe { libloading::Library::new(file) };
-    let library = library.map_err(|error| refused(format!("it is no shared library that can be loaded: {}", reason_of(&error))))?;
+    let library = library
+        .map_err(|error| refused(format!("it is no shared library that can be loaded: {}", reason_of(&error))))?;
     // Never closed: its tables and code are pointed to for as long as the program runs.
     let library: &'static libloading::Library = Box::leak(Box::new(library));
     // SAFETY: the interface gives the symbol this type.
@@ -116,7 +117,8 @@ unsafe fn read(table: *const abi::Table) -> Result<Table, String> {
     let mut kinds = Vec::new();
     for (i, &layer) in layers.iter().enumerate() {
         // SAFETY: the interface asks for a pointer to a layer, or it is null.
-        let size = unsafe { layer.cast::<usize>().as_ref() }.copied().ok_or_else(|| format!("its layer {i} is null"))?;
+        let size =
+            unsafe { layer.cast::<usize>().as_ref() }.copied().ok_or_else(|| format!("its layer {i} is null"))?;
         if size < size_of::<abi::Layer>() {
             return Err(short(size, &format!("struct of layer {i}"), size_of::<abi::Layer>()));
         }

@@ -183,7 +183,7 @@ mod tests {
             (json!({ "size": "x" }), "size: expected a whole number, found the string `x`"),
             (json!({ "size": 0 }), "size: 0 is below 1"),
             (json!({ "size": 1, "p": 1 }), "p: 1 is not below 1"),
-            (json!({ "size": 1, "range": [1, "x"] }), "range.1: expected a number or nothing, found the string `x`"),
+            (json!({ "size": 1, "range": [1, "x"] }), "range.1: expected nothing or a number, found the string `x`"),
             (json!({ "size": 1, "how": "c" }), "how: \"c\" is not one of \"a\" or \"b\""),
             (json!(3), ": expected a map, found the number `3`"),
         ] {

@@ -46,9 +46,10 @@ impl Source {
                 path,
                 "the folder has no `Cargo.toml`, no `Makefile` and no C file to build a plugin from",
             )),
-            Some(_) => {
-                Err(PluginError::library(path, "the folder has several C files: add a `Makefile` that builds one library"))
-            }
+            Some(_) => Err(PluginError::library(
+                path,
+                "the folder has several C files: add a `Makefile` that builds one library",
+            )),
         }
     }
 

@@ -5,7 +5,7 @@ mod tests;
 mod text;
 
 use crate::layers::NormMode;
-use crate::net::Graph;
+use crate::net::{Graph, Node, Origin};
 use crate::plan::{Group, Memory, PhasePlan, Plan, norms};
 use crate::plugin::Plugin;
 use crate::spec::PluginSource;
@@ -29,6 +29,8 @@ pub struct PlanReport {
     pub batch: usize,
     /// The backbone's architecture; none for a net written in the spec.
     pub backbone: Option<String>,
+    /// The layers that the spec puts into the backbone, in order.
+    pub changes: Vec<ChangeReport>,
     /// The weight file held against the net; none where the net starts from random weights.
     pub weights: Option<WeightsReport>,
     /// The plugins that bring layers.
@@ -66,7 +68,8 @@ pub struct WeightsReport {
     pub file: String,
     /// Tensors that are loaded.
     pub matched: usize,
-    /// Tensors that the net has; of its head, only those that the file has too.
+    /// Tensors that the net has; of its head and of layers put into the backbone, only those that the
+    /// file has too.
     pub total: usize,
     /// Whose names the file has.
     pub names: String,
@@ -109,6 +112,19 @@ impl PluginReport {
     }
 }
 
+/// A layer that the spec puts into the backbone.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ChangeReport {
+    /// Its name.
+    pub name: String,
+    /// Its kind.
+    pub layer: String,
+    /// Whether it stands in the place of another; else it stands between two others.
+    pub replaces: bool,
+    /// Shape of its output for one sample: height, width, channels; or features.
+    pub output: Vec<usize>,
+}
+
 /// What a stage is and costs.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct StageReport {
@@ -122,6 +138,8 @@ pub struct StageReport {
     pub multiply_adds: u64,
     /// How many layers it has of each kind.
     pub layers: IndexMap<String, usize>,
+    /// The layers' names, in order: those that `insert` and `replace` in a spec know them by.
+    pub names: Vec<String>,
 }
 
 /// What happens in a phase.
@@ -212,6 +230,7 @@ impl PlanReport {
             input: plan.graph.input.dims(),
             batch: plan.spec.data.batch,
             backbone: plan.spec.backbone.as_ref().map(|backbone| backbone.arch.name().to_owned()),
+            changes: plan.graph.nodes.iter().filter_map(of_change).collect(),
             weights: of_weights(plan),
             plugins: PluginReport::all(plan),
             parameters: stages.iter().map(|stage| stage.parameters).sum(),
@@ -236,6 +255,21 @@ fn of_stage(graph: &Graph, place: usize) -> StageReport {
         parameters: graph.param_count(place),
         multiply_adds: graph.multiply_adds(place),
         layers,
+        names: nodes.iter().map(|node| node.name.clone()).collect(),
+    }
+}
+
+fn of_change(node: &Node) -> Option<ChangeReport> {
+    let change = |replaces| ChangeReport {
+        name: node.name.clone(),
+        layer: node.layer.name().to_owned(),
+        replaces,
+        output: node.output.dims(),
+    };
+    match node.origin {
+        Origin::Designed => None,
+        Origin::Inserted => Some(change(false)),
+        Origin::Replaced => Some(change(true)),
     }
 }
 

@@ -1,6 +1,9 @@
 //! `backbone:` in a spec.
 
-use crate::layers::Init;
+use super::one_or_list::OneOrList;
+use super::{Path, Problem, Problems};
+use crate::layers::{AnyLayer, Init};
+use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
@@ -20,6 +23,75 @@ pub struct Backbone {
     /// How weights that no file gives are drawn.
     #[serde(default)]
     pub init: Init,
+    /// Layers to put between those of the architecture: one
+    /// (`{ after: layer3, layer: { dropout: 0.2 } }`), or a list of such.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub insert: Option<OneOrList<Insert>>,
+    /// Layers to put in the place of the architecture's own, by name:
+    /// `{ maxpool: { max_pool: { size: 2 } } }`. They keep name and inputs.
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    pub replace: IndexMap<String, AnyLayer>,
+}
+
+/// A layer that is put into the backbone.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Insert {
+    /// What it follows: a layer (`maxpool`, `layer1.0.conv1`), or a stage (`layer3`, after its last
+    /// layer). It belongs to that stage, and all that took the output of what it follows take its.
+    pub after: String,
+    /// The layer. It is named after both: `layer3.dropout`; the second of that name `layer3.dropout.2`.
+    pub layer: AnyLayer,
+}
+
+impl Backbone {
+    /// Notes what cannot be, whatever the architecture is.
+    pub fn check(&self, path: &Path, problems: &mut Problems) {
+        for (at, insert) in self.inserts(path) {
+            if in_head(&insert.after) {
+                problems.push(of_the_head(at.key("after"), &insert.after));
+            }
+            if !insert.layer.places().is_empty() {
+                let at = at.key("layer").key(insert.layer.name()).key("with");
+                let message = "`with` cannot be used here: what is put between two layers has one input";
+                problems
+                    .push(Problem::new(at, message).help("`with` names entries of a list, as in `head` and `layers`"));
+            }
+        }
+        for name in self.replace.keys().filter(|name| in_head(name)) {
+            problems.push(of_the_head(path.key("replace").key(name.as_str()), name).at_key());
+        }
+    }
+
+    /// The layers that are put into it, each with its place in the spec; `path` is the backbone's.
+    pub fn layers_written(&self, path: &Path) -> Vec<(Path, &AnyLayer)> {
+        let inserted = self.inserts(path).into_iter().map(|(at, insert)| (at.key("layer"), &insert.layer));
+        let replace = path.key("replace");
+        let replaced = self.replace.iter().map(|(name, layer)| (replace.key(name.as_str()), layer));
+        inserted.chain(replaced).collect()
+    }
+
+    /// The same layers in the same order, to be changed.
+    pub fn layers_written_mut(&mut self) -> Vec<&mut AnyLayer> {
+        let inserted = self.insert.iter_mut().flat_map(OneOrList::iter_mut).map(|insert| &mut insert.layer);
+        inserted.chain(self.replace.values_mut()).collect()
+    }
+
+    /// What is inserted, each with its place in the spec; `path` is the backbone's.
+    pub fn inserts(&self, path: &Path) -> Vec<(Path, &Insert)> {
+        let at = path.key("insert");
+        self.insert.as_ref().map(|inserts| inserts.with_places(&at)).unwrap_or_default()
+    }
+}
+
+/// Whether a name is the head's, or that of a layer of it.
+fn in_head(name: &str) -> bool {
+    name == "head" || name.starts_with("head.")
+}
+
+fn of_the_head(at: Path, name: &str) -> Problem {
+    Problem::new(at, format!("`{name}` is not of the backbone"))
+        .help("write what the head is made of in `head:`, beside `backbone:`")
 }
 
 /// Gaps between weight file and net that loading lets pass: tensor names, `*` matching anything.

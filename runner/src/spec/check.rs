@@ -148,6 +148,9 @@ fn net(problems: &mut Problems, spec: &Pipeline) {
         (None, Some(list)) if list.is_empty() => problems.push(Problem::new(layers, "a net needs at least one layer")),
         _ => {}
     }
+    if let Some(backbone) = &spec.backbone {
+        backbone.check(&Path::of("backbone"), problems);
+    }
     if spec.head.as_ref().is_some_and(Vec::is_empty) {
         let problem = Problem::new(Path::of("head"), "a head needs at least one layer");
         problems.push(problem.help("leave `head` out for the backbone's own"));

@@ -47,20 +47,18 @@ pub struct Pipeline {
 impl Pipeline {
     /// The layers that the spec writes, each with the place of its entry.
     pub fn layers_written(&self) -> Vec<(Path, &AnyLayer)> {
-        let list = |name: &str, list: &'_ Option<Vec<AnyLayer>>| places(name, list.as_deref().unwrap_or_default().len());
-        let head = list("head", &self.head).into_iter().zip(self.head.iter().flatten());
-        let layers = list("layers", &self.layers).into_iter().zip(self.layers.iter().flatten());
-        layers.chain(head).collect()
+        let list = |name: &str, layers: &'_ [AnyLayer]| (0..layers.len()).map(|i| Path::of(name).index(i)).collect();
+        let (layers, head) = (self.layers.as_deref().unwrap_or_default(), self.head.as_deref().unwrap_or_default());
+        let paths: [Vec<Path>; 2] = [list("layers", layers), list("head", head)];
+        let of_backbone = self.backbone.iter().flat_map(|backbone| backbone.layers_written(&Path::of("backbone")));
+        of_backbone.chain(paths.into_iter().flatten().zip(layers.iter().chain(head))).collect()
     }
 
     /// The same, to be changed.
     pub fn layers_written_mut(&mut self) -> Vec<(Path, &mut AnyLayer)> {
         let paths: Vec<Path> = self.layers_written().into_iter().map(|(path, _)| path).collect();
+        let of_backbone = self.backbone.iter_mut().flat_map(Backbone::layers_written_mut);
         let layers = self.layers.iter_mut().flatten().chain(self.head.iter_mut().flatten());
-        paths.into_iter().zip(layers).collect()
+        paths.into_iter().zip(of_backbone.chain(layers)).collect()
     }
-}
-
-fn places(list: &str, len: usize) -> Vec<Path> {
-    (0..len).map(|index| Path::of(list).index(index)).collect()
 }

@@ -187,7 +187,9 @@ mod tests {
 
     #[test]
     fn what_is_none_is_refused() {
-        for bad in ["3", "{ guard: true }", "[{ sha256: x }]", "[{ path: a, sha: x }]", "[[a]]", "{ load: [], gard: true }"] {
+        for bad in
+            ["3", "{ guard: true }", "[{ sha256: x }]", "[{ path: a, sha: x }]", "[[a]]", "{ load: [], gard: true }"]
+        {
             assert!(serde_yaml::from_str::<Plugins>(bad).is_err(), "{bad}");
         }
     }

@@ -15,6 +15,9 @@ const PAGES: [(&str, &str, &[&str]); 7] = [
     ("backbones", "Backbones", &["Backbone", "Arch"]),
 ];
 
+/// How the definitions of `OneOrList` begin: the form of an entry is all there is to tell of them.
+const ONE_OR_LIST: &str = "OneOrList_";
+
 /// The pages as (file name, text), in Markdown.
 pub fn pages() -> Vec<(String, String)> {
     let schema = super::schema().to_value();
@@ -43,6 +46,9 @@ struct Page<'a> {
 impl Page<'_> {
     /// Writes a definition, then those that it is made of and that no other page begins with.
     fn definition(&mut self, name: &str, title: &str) {
+        if let Some(entry) = name.strip_prefix(ONE_OR_LIST) {
+            return self.definition(entry, entry);
+        }
         if !self.seen.insert(name.to_owned()) {
             return;
         }
@@ -145,7 +151,14 @@ fn kind(value: &Value) -> String {
     let references = references(value);
     if let [(_, title)] = references.as_slice() {
         let list = value.get("items").is_some();
-        return if list { format!("list of {title}") } else { title.clone() };
+        let map = value.get("additionalProperties").is_some();
+        return if list {
+            format!("list of {title}")
+        } else if map {
+            format!("map from name to {title}")
+        } else {
+            title.clone()
+        };
     }
     let of = |kind: &str| {
         match kind {
@@ -182,13 +195,18 @@ fn references(value: &Value) -> Vec<(String, String)> {
     for place in std::iter::once(value).chain(inner).chain(parts) {
         let reference = place.get("$ref").and_then(Value::as_str).and_then(|text| text.strip_prefix("#/$defs/"));
         if let Some(name) = reference {
-            found.push((
-                name.to_owned(),
-                name.replace("PerGroup_double", "Number by group").replace("PerGroup_", "By group: "),
-            ));
+            found.push((name.to_owned(), title(name)));
         }
     }
     found
+}
+
+/// What a person calls a definition.
+fn title(name: &str) -> String {
+    match name.strip_prefix(ONE_OR_LIST) {
+        Some(entry) => format!("{entry}, or a list of them"),
+        None => name.replace("PerGroup_double", "Number by group").replace("PerGroup_", "By group: "),
+    }
 }
 
 #[cfg(test)]

@@ -61,6 +61,14 @@ mod tests {
             ("device: auto", "device: cuda:1"),
             ("{ adamw: { weight_decay: 0.01 } }", "sgd"),
             ("batch_norm: statistics", "batch_norm: { head: train, \"*\": frozen }\n      weight_decay: 1e-4"),
+            (
+                "arch: efficientnet_lite0",
+                "arch: resnet18\n  insert: { after: layer3, layer: { dropout: 0.2 } }\n  replace: { layer1.0.relu1: silu }",
+            ),
+            (
+                "arch: efficientnet_lite0",
+                "arch: resnet18\n  insert: [{ after: stem, layer: batch_norm }, { after: stem, layer: { linear: { out: classes } } }]",
+            ),
             ("label_smoothing: 0.05", "class_weights: balanced\n  clip_grad_norm: 1.5"),
         ];
         assert_comes_back(&read(SPEC));

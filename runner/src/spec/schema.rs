@@ -26,8 +26,9 @@ pub fn schema() -> Schema {
     }
     // Without plugins, no layer is unknown to the runner.
     let own = json!({ "items": { "$ref": format!("#/$defs/{OWN_LAYER}") } });
+    let in_backbone = json!({ "properties": { "replace": { "additionalProperties": own.get("items") } } });
     schema.insert("if".to_owned(), json!({ "not": { "required": ["plugins"] } }));
-    schema.insert("then".to_owned(), json!({ "properties": { "head": own, "layers": own } }));
+    schema.insert("then".to_owned(), json!({ "properties": { "head": own, "layers": own, "backbone": in_backbone } }));
     schema
 }
 
@@ -37,7 +38,8 @@ const OWN_LAYER: &str = "OwnLayer";
 /// Lets layers have names that the runner does not know: those of plugins.
 fn open_to_plugins(definitions: &mut Map<String, Value>) {
     let Some(own) = definitions.get("AnyLayer").cloned() else { return };
-    let Some(forms) = definitions.get_mut("AnyLayer").and_then(|layer| layer.get_mut("oneOf")).and_then(Value::as_array_mut)
+    let Some(forms) =
+        definitions.get_mut("AnyLayer").and_then(|layer| layer.get_mut("oneOf")).and_then(Value::as_array_mut)
     else {
         return;
     };
@@ -118,6 +120,8 @@ mod tests {
             ("- global_avg_pool", "- global_avg_pool: {}"),
             ("size: 96", "size: [96, 64]"),
             ("lr: 3e-3", "lr: 1"),
+            ("  allow:", "  insert: { after: stem, layer: { dropout: 0.1 } }\n  allow:"),
+            ("  allow:", "  insert: [{ after: stem, layer: relu }]\n  replace: { stem.activation: relu }\n  allow:"),
             ("normalize: backbone", "normalize: { custom: { mean: [0.5], std: [0.5] } }"),
             ("- global_avg_pool", "- of_a_plugin: { a: 1 }\nplugins: [a.so]\n"),
             ("- global_avg_pool", "- of_a_plugin\nplugins: { load: [{ path: a.so }], guard: true }\n"),
@@ -141,6 +145,9 @@ mod tests {
             ("metric: val_loss", "metric: val_los"),
             ("batch_norm: statistics", "batch_norm: { head: froze }"),
             ("epochs: 4", "epochs: 4.5"),
+            ("  allow:", "  insert: { after: stem }\n  allow:"),
+            ("  allow:", "  insert: [{ before: stem, layer: relu }]\n  allow:"),
+            ("  allow:", "  replace: { stem.activation: linear }\n  allow:"),
         ] {
             let text = SPEC.replace(old, new);
             assert_ne!(text, SPEC);

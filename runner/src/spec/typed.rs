@@ -3,8 +3,8 @@
 //! serde stops at the first problem. What it complained about is taken out, and it reads the rest
 //! again; complaints that come of the taking out are not passed on.
 
-use super::path::Segment;
 use super::named::Named;
+use super::path::Segment;
 use super::problem::nearest;
 use super::serde_message::{self, Complaint};
 use super::{Path, Pipeline, Problem, Problems};

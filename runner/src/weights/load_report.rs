@@ -12,15 +12,17 @@ const SHOWN: usize = 8;
 pub struct LoadReport {
     /// Parameters and the file's tensors that they take.
     pub matched: Vec<(ParamId, String)>,
-    /// Parameters of the net (head apart) that the file lacks.
+    /// Parameters of the net that the file lacks, those of the head and of layers that the spec put
+    /// into the backbone apart.
     pub missing: Vec<String>,
-    /// Tensors of the file that the net lacks.
+    /// Tensors of the file that the net lacks, those of replaced layers apart.
     pub unexpected: Vec<String>,
     /// Parameters whose shapes differ: name, net's, file's (both in file order).
     pub wrong_shape: Vec<(String, Vec<usize>, Vec<usize>)>,
     /// One sentence for each gap that `allow` does not let pass; empty when loading may go on.
     pub refused: Vec<String>,
-    /// How many parameters the net has, of the stage `head` only those that the file has too.
+    /// How many parameters the net has; of the stage `head`, and of layers that the spec put into the
+    /// backbone, only those that the file has too.
     pub total: usize,
     /// Whose names the file has: `timm's names`.
     pub names: String,

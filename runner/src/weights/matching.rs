@@ -5,7 +5,7 @@ use super::names::{NameMap, maps};
 use super::{Dtype, layout};
 use crate::backbones::Arch;
 use crate::layers::Layout;
-use crate::net::{Graph, ParamId};
+use crate::net::{Graph, Origin, ParamId};
 use indexmap::IndexMap;
 use std::collections::HashMap;
 
@@ -104,6 +104,22 @@ pub(super) fn fits(net: &[usize], file: &[usize]) -> bool {
 /// Whether a parameter belongs to the head.
 pub(super) fn in_head(graph: &Graph, param: ParamId) -> bool {
     graph.stages.get(graph.stage_of(param)).is_some_and(|stage| stage.name == HEAD)
+}
+
+/// Whether a pretrained file may lack a parameter: it belongs to the head, or to a layer that the
+/// spec put into the backbone.
+pub(super) fn may_be_missing(graph: &Graph, param: ParamId) -> bool {
+    in_head(graph, param) || origin(graph, param) != Origin::Designed
+}
+
+/// Whether a parameter belongs to a layer in the place of another.
+pub(super) fn is_replaced(graph: &Graph, param: ParamId) -> bool {
+    origin(graph, param) == Origin::Replaced
+}
+
+fn origin(graph: &Graph, param: ParamId) -> Origin {
+    let node = graph.params.get(param).and_then(|param| graph.nodes.get(param.node));
+    node.map(|node| node.origin).unwrap_or_default()
 }
 
 /// The parameters of each linear layer of the head, in order.

@@ -14,6 +14,7 @@ mod matching;
 pub mod names;
 mod place;
 mod pth;
+mod put_in;
 pub mod report;
 mod safetensors;
 pub mod save;

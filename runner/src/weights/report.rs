@@ -3,7 +3,8 @@
 use super::error::WeightsError;
 use super::file::WeightFile;
 use super::load_report::LoadReport;
-use super::matching::{self, Matching, fits, in_head};
+use super::matching::{self, Matching, fits, in_head, is_replaced, may_be_missing};
+use super::put_in;
 use super::{layout, wildcard};
 use crate::backbones::Arch;
 use crate::net::{Graph, ParamId};
@@ -14,7 +15,8 @@ use std::path::Path;
 /// Beyond this many gaps the nearest names are not looked for: it is the wrong file.
 const MOST_HINTS: usize = 16;
 
-/// Holds a weight file against a net. The stage `head` may be missing from the file.
+/// Holds a weight file against a net. The stage `head` and layers that a spec put into the backbone
+/// may be missing from the file, and tensors of layers that it replaced may be left over.
 pub fn report(file: &Path, graph: &Graph, arch: Option<Arch>, allow: &Allow) -> Result<LoadReport, WeightsError> {
     let file = WeightFile::open(file)?;
     let matching = matching::best(&file, graph, arch);
@@ -43,12 +45,15 @@ fn assign(report: &mut LoadReport, matching: &Matching, graph: &Graph) {
     let mut taken = HashSet::new();
     let mut classifier = Vec::new();
     for (id, param) in graph.params.iter().enumerate() {
-        let source = matching.source(&param.name).filter(|(_, stored)| stored.dtype.is_float());
-        report.total += usize::from(source.is_some() || !in_head(graph, id));
+        let dims = layout::file_dims(&param.def);
+        // What replaces a layer has its names, but need not have its shapes.
+        let of_it = |dims_of_file: &[usize]| !is_replaced(graph, id) || fits(&dims, dims_of_file);
+        let source = matching.source(&param.name);
+        let source = source.filter(|(_, stored)| stored.dtype.is_float() && of_it(&stored.dims));
+        report.total += usize::from(source.is_some() || !may_be_missing(graph, id));
         match source {
             Some((name, stored)) => {
                 taken.insert(name);
-                let dims = layout::file_dims(&param.def);
                 if !fits(&dims, &stored.dims) {
                     report.wrong_shape.push((param.name.clone(), dims, stored.dims.clone()));
                     continue;
@@ -58,14 +63,17 @@ fn assign(report: &mut LoadReport, matching: &Matching, graph: &Graph) {
                     classifier.push(format!("`{name}`"));
                 }
             }
-            None if in_head(graph, id) => {}
+            None if may_be_missing(graph, id) => {}
             None => report.missing.push(param.name.clone()),
         }
     }
     if !classifier.is_empty() {
         report.notes.push(format!("the head starts from the file's classifier: {}", classifier.join(", ")));
     }
-    report.unexpected = matching.stored.keys().filter(|name| !taken.contains(name.as_str())).cloned().collect();
+    let left = matching.stored.keys().filter(|name| !taken.contains(name.as_str())).cloned();
+    let (replaced, unexpected) = left.partition(|name| put_in::is_of_replaced(name, matching, graph));
+    report.unexpected = unexpected;
+    report.notes.extend(put_in::notes(&report.matched, replaced, matching, graph));
 }
 
 /// Says which gaps `allow` does not let pass, and which of its patterns let nothing pass.
@@ -174,6 +182,7 @@ fn text(dims: &[usize]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::net::Origin;
     use crate::weights::save::{NamedTensor, Precision, save};
     use crate::weights::testing::graph;
     use std::collections::BTreeMap;
@@ -315,5 +324,50 @@ matched 1 of 3 parameters (torchvision's names), 1 missing (allowed: bn1.running
         let (_other, shorter) = file(&[("conv1.weight", &[1]), ("bn1.weight", &[2]), ("bn1.running_mean", &[2])]);
         let error = read(&shorter, &graph, &report).unwrap_err().to_string();
         assert!(error.ends_with("`conv1.weight` is not what it was when it was looked at"), "{error}");
+    }
+
+    /// As `hold`, where node `node` of the net was put in by the spec.
+    fn hold_changed(tensors: &[(&str, &[usize])], node: usize, origin: Origin) -> LoadReport {
+        let (_folder, path) = file(tensors);
+        let mut graph = graph(NET);
+        graph.nodes[node].origin = origin;
+        report(&path, &graph, Some(Arch::Resnet18), &Allow::default()).unwrap()
+    }
+
+    #[test]
+    fn an_inserted_layer_may_be_missing_but_is_taken_where_it_is_there() {
+        let without = hold_changed(&SOUND[..1], 1, Origin::Inserted);
+        assert_eq!(
+            without.to_string(),
+            "\
+matched 1 of 1 parameters (torchvision's names)
+  note     `bn1` is not in the file, and starts anew: weight, running_mean"
+        );
+        assert!(without.refused.is_empty());
+        let with = hold_changed(SOUND, 1, Origin::Inserted);
+        assert_eq!((with.matched.len(), with.total, with.notes.len()), (3, 3, 0));
+        // One of our own files, of a net in which it was wider.
+        let wider = hold_changed(&[SOUND[0], ("bn1.weight", &[9]), SOUND[2]], 1, Origin::Inserted);
+        assert_eq!(wider.refused, ["`bn1.weight` is (2) in the net, but (9) in the file"]);
+    }
+
+    #[test]
+    fn what_replaces_a_layer_takes_what_fits_it_and_leaves_the_rest() {
+        let same = hold_changed(SOUND, 0, Origin::Replaced);
+        assert_eq!((same.matched.len(), same.total, same.notes.len()), (3, 3, 0));
+
+        let larger: &[(&str, &[usize])] = &[("conv1.weight", &[2, 3, 7, 7]), ("conv1.bias", &[2])];
+        let larger = hold_changed(&[larger, &SOUND[1..]].concat(), 0, Origin::Replaced);
+        assert_eq!(
+            larger.to_string(),
+            "\
+matched 2 of 2 parameters (torchvision's names)
+  note     `conv1` was replaced: unused are `conv1.weight`, `conv1.bias`
+  note     `conv1` is not in the file, and starts anew: weight"
+        );
+        assert!(larger.refused.is_empty() && larger.unexpected.is_empty() && larger.wrong_shape.is_empty());
+
+        let other = hold_changed(&[SOUND, &[("conv2.weight", &[1])]].concat(), 0, Origin::Replaced);
+        assert_eq!(other.refused, ["`conv2.weight` of the file is not in the net"]);
     }
 }

@@ -1,7 +1,7 @@
 //! What the tests of this module share: files in all formats, and nets to hold them against.
 
 use crate::layers::{Layout, ParamDef, Relu, Role, Shape};
-use crate::net::{Builder, Graph, Node, Param, Stage};
+use crate::net::{Builder, Graph, Node, Origin, Param, Stage};
 use std::io::Write;
 use std::path::PathBuf;
 use tempfile::TempDir;
@@ -174,6 +174,7 @@ pub fn graph(params: &[(&str, &[usize])]) -> Graph {
                 multiply_adds: 0,
                 params: id..id,
                 stage: usize::from(node.starts_with("head.")),
+                origin: Origin::default(),
             });
         }
         graph.nodes.last_mut().unwrap().params.end = id + 1;

@@ -30,8 +30,8 @@ mod update;
 mod wide;
 
 use super::{
-    Activation, AdamWStep, BatchStatistics, Broadcast, Cpu, Foreign, Gradients, KernelSet, Kernels, Result, SgdStep, Tape,
-    Tensor, Window, assembled,
+    Activation, AdamWStep, BatchStatistics, Broadcast, Cpu, Foreign, Gradients, KernelSet, Kernels, Result, SgdStep,
+    Tape, Tensor, Window, assembled,
 };
 use std::sync::Arc;
 

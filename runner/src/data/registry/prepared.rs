@@ -3,9 +3,9 @@
 
 use super::Entry;
 use super::archive::{Archive, fingerprint, of_hashes};
-use crate::hex::sha256;
 use crate::data::sample::Pointer;
 use crate::data::{Samples, manifest};
+use crate::hex::sha256;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;

@@ -1,6 +1,6 @@
 //! The plan as a person reads it.
 
-use super::{BoundaryReport, NormReport, PhaseReport, PlanReport, StageReport, WeightsReport};
+use super::{BoundaryReport, ChangeReport, NormReport, PhaseReport, PlanReport, StageReport, WeightsReport};
 use crate::report::number::{bytes, grouped, rate, rounded};
 use comfy_table::{CellAlignment, Table, presets};
 use std::fmt;
@@ -26,6 +26,9 @@ fn header(report: &PlanReport) -> String {
     table.add_row(["classes", &classes(&report.data.classes)]);
     table.add_row(["input", &format!("{} in batches of {}", shape(&report.input), report.batch)]);
     table.add_row(["net", report.backbone.as_deref().unwrap_or("written in the spec")]);
+    for change in &report.changes {
+        table.add_row(["", &changed(change)]);
+    }
     table.add_row(["weights", &report.weights.as_ref().map_or_else(|| "random".to_owned(), weights)]);
     for note in report.weights.iter().flat_map(|weights| &weights.notes) {
         table.add_row(["", note]);
@@ -44,6 +47,13 @@ fn classes(classes: &[String]) -> String {
     let names = classes.iter().take(CLASSES).map(String::as_str).collect::<Vec<_>>().join(", ");
     let more = if classes.len() > CLASSES { ", ..." } else { "" };
     format!("{}: {names}{more}", classes.len())
+}
+
+/// `layer3.dropout inserted, 6x6x256`
+fn changed(change: &ChangeReport) -> String {
+    let ChangeReport { name, layer, replaces, output } = change;
+    let how = if *replaces { format!("replaced by {layer}") } else { "inserted".to_owned() };
+    format!("{name} {how}, {}", shape(output))
 }
 
 fn weights(weights: &WeightsReport) -> String {
