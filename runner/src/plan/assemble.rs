@@ -49,7 +49,7 @@ pub fn assemble(spec: &Pipeline, classes: Option<usize>, problems: &mut Problems
             if Some(&another.path) != told.as_ref() {
                 problems.push(another);
             }
-            stand_in(net, problems)
+            stand_in(&net, problems)
         }
     }
 }
@@ -67,12 +67,12 @@ pub fn without_plugins(spec: &Pipeline, classes: Option<usize>) -> Option<Graph>
 }
 
 /// A net with the same stages that fits, to look at names.
-fn stand_in(net: Net, problems: &mut Problems) -> Option<Graph> {
+fn stand_in(net: &Net, problems: &mut Problems) -> Option<Graph> {
     let heads = stand_in_heads(net.spec, net.classes);
     let any = |net: &Net| heads.iter().find_map(|head| net.build(roomy(net.spec), head).ok());
-    any(&net).or_else(|| {
+    any(net).or_else(|| {
         let backbone = net.spec.backbone.as_ref()?;
-        any(&Net { surgery: Some(Surgery::unchanged(backbone, problems)), ..net })
+        any(&Net { surgery: Some(Surgery::unchanged(backbone, problems)), ..*net })
     })
 }
 

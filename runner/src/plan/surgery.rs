@@ -100,17 +100,14 @@ impl<'a> Surgery<'a> {
     /// The place after a layer or a stage.
     fn after(&self, name: &str, at: &Path) -> Result<Place, Problem> {
         let stage = || self.graph.stages.iter().find(|stage| stage.name == name)?.nodes.clone().last();
-        match self.graph.node_named(name).or_else(stage) {
-            Some(node) => Ok(Place::After { node, prefix: name.to_owned() }),
-            None => {
-                let problem =
-                    Problem::new(at.clone(), format!("`{}` has no layer or stage named `{name}`", self.arch()));
-                Err(match self.parts(name).last() {
-                    Some(last) => problem.help(format!("did you mean `{}`, the last layer of it?", last.name)),
-                    None => self.suggest(problem, name, self.graph.stages.iter().map(|stage| stage.name.as_str())),
-                })
-            }
+        if let Some(node) = self.graph.node_named(name).or_else(stage) {
+            return Ok(Place::After { node, prefix: name.to_owned() });
         }
+        let problem = Problem::new(at.clone(), format!("`{}` has no layer or stage named `{name}`", self.arch()));
+        Err(match self.parts(name).last() {
+            Some(last) => problem.help(format!("did you mean `{}`, the last layer of it?", last.name)),
+            None => self.suggest(problem, name, self.graph.stages.iter().map(|stage| stage.name.as_str())),
+        })
     }
 
     /// The place of a layer, where `layer` can stand there.
@@ -149,13 +146,11 @@ impl<'a> Surgery<'a> {
     /// Adds the nearest name of a layer, or of one of `more`; else what there is.
     fn suggest<'b>(&'b self, problem: Problem, name: &str, more: impl IntoIterator<Item = &'b str>) -> Problem {
         let layers = self.graph.nodes.iter().map(|node| node.name.as_str());
-        match nearest(name, layers.chain(more)) {
-            Some(near) => problem.help(format!("did you mean `{near}`?")),
-            None => {
-                let stages = overview(self.graph.stages.iter().map(|stage| stage.name.as_str()));
-                problem.help(format!("its stages are {stages}; `runner plan --json` names all layers"))
-            }
+        if let Some(near) = nearest(name, layers.chain(more)) {
+            return problem.help(format!("did you mean `{near}`?"));
         }
+        let stages = overview(self.graph.stages.iter().map(|stage| stage.name.as_str()));
+        problem.help(format!("its stages are {stages}; `runner plan --json` names all layers"))
     }
 
     fn arch(&self) -> &'static str {
