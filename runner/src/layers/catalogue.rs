@@ -1,7 +1,5 @@
 //! The enum over all layers, and its YAML form.
 
-use crate::spec::named::Named;
-use serde::de::DeserializeOwned;
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
 /// A layer cannot do what is asked of it.
@@ -18,15 +16,6 @@ pub enum LayerError {
     Plugin(#[from] crate::plugin::PluginError),
 }
 
-/// Adds the form without arguments to the schema: the names of the entries that need none.
-pub(crate) fn bare_names<T: Named + DeserializeOwned>(schema: &mut schemars::Schema) {
-    let alone = |name: &&&str| serde_json::from_value::<T>(serde_json::Value::from(**name)).is_ok();
-    let names: Vec<&str> = T::NAMES.iter().filter(alone).copied().collect();
-    if let Some(serde_json::Value::Array(forms)) = schema.get_mut("oneOf") {
-        forms.push(serde_json::json!({ "type": "string", "enum": names }));
-    }
-}
-
 /// Writes an entry as `name: arguments`.
 pub(crate) fn entry<S: Serializer>(serializer: S, name: &str, arguments: &impl Serialize) -> Result<S::Ok, S::Error> {
     let mut map = serializer.serialize_map(Some(1))?;
@@ -40,7 +29,6 @@ macro_rules! layers {
     ($($(#[$doc:meta])* $variant:ident($layer:ty) = $name:literal),* $(,)?) => {
         /// Any layer of the catalogue.
         #[derive(Debug, Clone, PartialEq, schemars::JsonSchema)]
-        #[schemars(transform = catalogue::bare_names::<Self>)]
         pub enum AnyLayer {
             $($(#[$doc])* #[schemars(rename = $name)] $variant($layer),)*
             /// A layer of a plugin.
@@ -138,7 +126,6 @@ pub(crate) use each;
 mod tests {
     use super::super::testing::{parse, parse_error};
     use super::super::{AnyLayer, Relu};
-    use crate::spec::named::Named;
 
     #[test]
     fn a_list_may_mix_both_forms() {
@@ -148,9 +135,14 @@ mod tests {
     }
 
     #[test]
-    fn a_layer_that_is_not_there_is_refused_with_the_names_that_are() {
-        let said = parse_error("conv3d: { out: 3 }");
-        assert!(said.contains("unknown layer `conv3d`") && said.contains("`conv2d`"), "{said}");
+    fn a_name_that_is_not_there_is_that_of_a_plugins_layer() {
+        let AnyLayer::Plugin(layer) = parse("gate: { with: [0, 2], size: 3 }") else { panic!() };
+        assert_eq!((layer.name.as_str(), &layer.with[..]), ("gate", &[0, 2][..]));
+        assert_eq!(layer.arguments, serde_json::json!({ "size": 3 }));
+        assert_eq!(layer.written(), serde_json::json!({ "size": 3, "with": [0, 2] }));
+        let AnyLayer::Plugin(layer) = parse("gate") else { panic!() };
+        assert_eq!(layer.arguments, serde_json::json!({}));
+        assert!(parse_error("gate: { with: x }").contains("`with` takes the places of earlier layers"));
         assert!(parse_error("{ relu: {}, dropout: 0.5 }").contains("dropout"));
     }
 
@@ -174,20 +166,5 @@ mod tests {
         assert_eq!(parse("relu:"), Relu {}.into());
         assert_eq!(parse("batch_norm:"), super::super::BatchNorm::default().into());
         assert!(parse_error("conv2d:").contains("missing field `out`"));
-    }
-
-    #[test]
-    fn the_schema_has_a_form_for_each_layer_and_names_alone_where_they_do() {
-        let schema = serde_json::to_value(schemars::schema_for!(AnyLayer)).unwrap();
-        let forms = schema["oneOf"].as_array().unwrap();
-        assert_eq!(forms.len(), AnyLayer::NAMES.len() + 1);
-        let alone: Vec<&str> = forms
-            .iter()
-            .filter_map(|form| form["enum"].as_array())
-            .flatten()
-            .filter_map(|name| name.as_str())
-            .collect();
-        let expected = ["batch_norm", "relu", "relu6", "silu", "sigmoid", "hardswish", "global_avg_pool", "flatten"];
-        assert_eq!(alone, expected);
     }
 }

@@ -123,8 +123,8 @@ mod tests {
             ("  allow:", "  insert: { after: stem, layer: { dropout: 0.1 } }\n  allow:"),
             ("  allow:", "  insert: [{ after: stem, layer: relu }]\n  replace: { stem.activation: relu }\n  allow:"),
             ("normalize: backbone", "normalize: { custom: { mean: [0.5], std: [0.5] } }"),
-            ("- global_avg_pool", "- of_a_plugin: { a: 1 }\nplugins: [a.so]\n"),
-            ("- global_avg_pool", "- of_a_plugin\nplugins: { load: [{ path: a.so }], guard: true }\n"),
+            ("head:\n  - global_avg_pool", "plugins: [a.so]\nhead:\n  - of_a_plugin: { a: 1 }"),
+            ("head:\n  - global_avg_pool", "plugins: { load: [{ path: a.so }], guard: true }\nhead:\n  - of_a_plugin"),
         ] {
             let text = SPEC.replace(old, new);
             assert_ne!(text, SPEC);
