@@ -59,6 +59,11 @@ impl PluginLayer {
         arguments
     }
 
+    /// The name of the plugin that brings it, once it is loaded.
+    pub fn plugin(&self) -> Option<&str> {
+        Some(self.kind()?.plugin())
+    }
+
     /// Makes the layer itself, of arguments that its kind takes. With `guard`, each use is watched.
     pub fn create(&mut self, kind: &Arc<Kind>, arguments: &Value, guard: bool) -> Result<(), PluginError> {
         let instance = Arc::new(Instance::create(kind, arguments)?);

@@ -59,6 +59,12 @@ pub enum ParameterInit {
 /// The most bytes of scratch that a layer may ask for.
 const MAX_SCRATCH: u64 = 1 << 40;
 
+/// Whether a tensor of this shape has more values than any layer works with.
+pub(super) fn is_too_large(dims: &[usize]) -> bool {
+    let values = dims.iter().try_fold(1_usize, |product, &dim| product.checked_mul(dim));
+    values.is_none_or(|values| values > u32::MAX as usize)
+}
+
 impl Instance {
     /// Makes a layer of arguments, which the kind's schema takes.
     pub fn create(kind: &Arc<Kind>, arguments: &serde_json::Value) -> Result<Self, PluginError> {
@@ -108,6 +114,9 @@ impl Instance {
             .dims()
             .and_then(|dims| dims.iter().map(|&dim| usize::try_from(dim).ok().filter(|&dim| dim > 0)).collect());
         match dims {
+            Some(dims) if is_too_large(&dims) => {
+                Err(self.fault("output_shape", format!("gave a shape that is too large: {dims:?}")))
+            }
             Some(dims) if matches!(dims.len(), 1 | 3) => Ok(dims),
             _ => {
                 let given =
