@@ -65,6 +65,9 @@ impl Place {
             None => drop(command.env_remove(key)),
         });
         command.env("RUNNER_CACHE", self.path().join("cache")).current_dir(self.path()).args(args);
+        // Where plugins that are crates are built: once for all tests, and from what is there.
+        let builds = Path::new(env!("CARGO_TARGET_TMPDIR")).join("../plugins");
+        command.env("CARGO_TARGET_DIR", builds).env("CARGO_NET_OFFLINE", "true");
         command
     }
 

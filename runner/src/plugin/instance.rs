@@ -90,16 +90,7 @@ impl Instance {
 
     /// The shape of the output for one sample, of those of the inputs.
     pub fn output_shape(&self, inputs: &[Vec<usize>]) -> Result<Vec<usize>, PluginError> {
-        let [fewest, most] = self.kind.inputs();
-        if !(fewest..=most).contains(&inputs.len()) {
-            let count = if fewest == most { format!("{fewest}") } else { format!("{fewest} to {most}") };
-            let plural = if most == 1 { "" } else { "s" };
-            return Err(fault(
-                &self.kind,
-                "output_shape",
-                format!("takes {count} input{plural}, not {}", inputs.len()),
-            ));
-        }
+        self.kind.takes(inputs.len()).map_err(|reason| self.fault("output_shape", reason))?;
         let shapes = Shapes::new(&self.kind, inputs)?;
         let mut output = abi::Shape { size: size_of::<abi::Shape>(), rank: 0, dims: [0; abi::MAX_RANK] };
         let turn = self.turn();
