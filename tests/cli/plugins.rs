@@ -95,8 +95,8 @@ fn a_plugins_parameter_is_in_the_plan() {
     assert!(text.contains(plugin["sha256"].as_str().unwrap()));
     let stage = &plan["stages"][4];
     assert_eq!((&stage["parameters"], &stage["layers"]), (&json!(8), &json!({ "gate": 1 })));
-    assert_eq!(plan["phases"][0]["trainable"], 8 * 2 + 2);
-    assert_eq!(plan["phases"][1]["trainable"], 8 * 2 + 2 + 8);
+    let head = 8 * 3 + 3;
+    assert_eq!((&plan["phases"][0]["trainable"], &plan["phases"][1]["trainable"]), (&json!(head), &json!(head + 8)));
 }
 
 #[test]

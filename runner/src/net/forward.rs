@@ -145,6 +145,7 @@ impl<'a, D: Kernels> Walk<'a, D> {
             inputs.into_iter().next()
         } else {
             pass.node = id as u64;
+            pass.tape.enter(id);
             pass.activation = self.fused(id);
             let params = self.net.params.tensors().get(node.params.clone());
             let params = params.ok_or_else(|| LayerError::Shape("its parameters have no values".into()))?;

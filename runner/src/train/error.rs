@@ -74,6 +74,14 @@ impl TrainError {
         TrainError::Layer { node, message: error.to_string() }
     }
 
+    /// Puts the layer's name to the error of a plugin on the way back.
+    pub fn back<D: Kernels>(net: &Net<D>, error: EngineError) -> Self {
+        match error {
+            EngineError::Back { place, error } => TrainError::layer(net, place, &LayerError::Engine(*error)),
+            other => TrainError::Engine(other),
+        }
+    }
+
     /// Puts the file's name to an error of the system.
     pub fn file(path: &Path) -> impl FnOnce(io::Error) -> Self {
         let path = path.display().to_string();

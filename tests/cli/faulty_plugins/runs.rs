@@ -89,14 +89,14 @@ fn an_error_in_forward_is_named_and_the_checkpoint_kept() {
 #[test]
 fn a_panic_in_backward_is_named_and_the_checkpoint_kept() {
     let reason = failure("at: backward, how: panic, after: 5");
-    let begin = "plugin `faulty`, layer `faulty`: `backward` panicked: nothing works today (";
+    let begin = "layer `layers.1`: plugin `faulty`, layer `faulty`: `backward` panicked: nothing works today (";
     assert!(reason.starts_with(begin) && reason.contains("lib.rs:"), "{reason}");
 }
 
 #[test]
 fn an_error_in_backward_is_named_and_the_checkpoint_kept() {
     let reason = failure("at: backward, how: error, after: 7");
-    assert_eq!(reason, "plugin `faulty`, layer `faulty`: `backward` failed: nothing works today");
+    assert_eq!(reason, "layer `layers.1`: plugin `faulty`, layer `faulty`: `backward` failed: nothing works today");
 }
 
 /// The exit code of a run with the layer `faulty`, and what it says.
@@ -199,8 +199,7 @@ fn guard_names_what_is_written_beside_and_what_is_not_written() {
         folder.write("spec.yaml", PLAIN.replace(" [plugin.c]", "\n  load: [plugin.c]\n  guard: true"));
         let (code, stderr) = complaint(&folder, &["spec.yaml", "--run-dir", "run"]);
         assert_eq!(code, Some(1), "{stderr}");
-        let node = if said.starts_with("`forward`") { "layer `layers.1`: " } else { "" };
-        assert_eq!(stderr, format!("error: {node}plugin `plain`, layer `plain`: {said}\n"));
+        assert_eq!(stderr, format!("error: layer `layers.1`: plugin `plain`, layer `plain`: {said}\n"));
         assert_eq!(folder.events("run").last().unwrap()["event"], "run_failed");
     }
 }
