@@ -155,7 +155,7 @@ impl Camera {
                     *sum += value;
                 }
             }
-            let lit = light.falling(sum.map(|sum| sum / (FINENESS * FINENESS) as f32), column, row);
+            let lit = light.on(sum.map(|sum| sum / (FINENESS * FINENESS) as f32), column, row);
             for (value, lit) in pixel.iter_mut().zip(lit) {
                 *value = lit as u8;
             }

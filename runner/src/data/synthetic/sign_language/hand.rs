@@ -79,23 +79,11 @@ impl Build {
         let mut bones = Vec::with_capacity(16);
         for ((knuckle, lengths), finger) in self.knuckles().into_iter().zip(self.fingers).zip(&pose.fingers) {
             let little = lengths[0] / self.fingers[1][0];
-            self.finger(knuckle, lengths, finger, self.thickness * (0.72 + 0.28 * little), &mut bones);
+            let radius = self.thickness * (0.72 + 0.28 * little);
+            bones.extend(bend(knuckle, lengths, finger, radius));
         }
         self.thumb(pose.thumb, &mut bones);
         Hand { bones, palm: self.palm(), thickness: 1.25 * self.thickness }
-    }
-
-    fn finger(&self, knuckle: Vector, lengths: [f32; 3], finger: &Finger, radius: f32, bones: &mut Vec<Bone>) {
-        let (sin, cos) = finger.aside.to_radians().sin_cos();
-        let (mut start, mut bend) = (knuckle, 0.0_f32);
-        for (joint, length) in lengths.into_iter().enumerate() {
-            bend += finger.bends[joint];
-            let (towards, up) = bend.to_radians().sin_cos();
-            let end = along(start, [sin * up, cos * up, towards], length);
-            let slim = 1.0 - 0.09 * joint as f32;
-            bones.push(Bone { ends: [start, end], radii: [radius * slim, radius * (slim - 0.09)] });
-            start = end;
-        }
     }
 
     fn thumb(&self, angles: [[f32; 2]; 3], bones: &mut Vec<Bone>) {
@@ -113,6 +101,21 @@ impl Build {
         let corners = [[0.3, 0.9], [0.1, 0.95], [-0.1, 0.91], [-0.27, 0.8], [-0.25, 0.5], [-0.17, 0.05], [0.15, 0.05]];
         corners.map(|[x, y]| [x * self.width, y, 0.0]).to_vec()
     }
+}
+
+/// The bones of a finger that starts at `knuckle`, where it is `radius` thick.
+fn bend(knuckle: Vector, lengths: [f32; 3], finger: &Finger, radius: f32) -> [Bone; 3] {
+    let (sin, cos) = finger.aside.to_radians().sin_cos();
+    let (mut start, mut bend) = (knuckle, 0.0_f32);
+    std::array::from_fn(|joint| {
+        bend += finger.bends[joint];
+        let (towards, up) = bend.to_radians().sin_cos();
+        let end = along(start, [sin * up, cos * up, towards], lengths[joint]);
+        let slim = 1.0 - 0.09 * joint as f32;
+        let bone = Bone { ends: [start, end], radii: [radius * slim, radius * (slim - 0.09)] };
+        start = end;
+        bone
+    })
 }
 
 /// A hand in space.

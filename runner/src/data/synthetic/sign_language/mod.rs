@@ -25,7 +25,7 @@ pub const GENERATOR: Generator = Generator {
     classes: CLASSES,
     samples: SIGNERS * CLASSES.len(),
     groups: "signer",
-    label: |number| number % CLASSES.len(),
+    label,
     group: |number| format!("signer_{:02}", signer(number)),
     draw,
 };
@@ -34,6 +34,11 @@ const SIGNERS: usize = 40;
 
 /// By how much angles of fingers are off, in degrees.
 const INEXACTNESS: f32 = 6.0;
+
+/// The class of a sample.
+fn label(number: usize) -> usize {
+    number % CLASSES.len()
+}
 
 /// The signer of a sample.
 fn signer(number: usize) -> usize {
@@ -75,7 +80,7 @@ impl Signer {
 fn draw(key: Key, number: usize) -> Pixels {
     let signer = Signer::new(&mut key.named("signer").with(signer(number) as u64).stream());
     let random = &mut key.named("sign").with(number as u64).stream();
-    let pose = pose(number % CLASSES.len()).inexact(INEXACTNESS, random);
+    let pose = pose(label(number)).inexact(INEXACTNESS, random);
     let off =
         Turn { roll: random.range(-10.0, 10.0), yaw: random.range(-12.0, 12.0), pitch: random.range(-12.0, 12.0) };
     let turn = pose.turn.plus(signer.habit).plus(off);
@@ -84,8 +89,8 @@ fn draw(key: Key, number: usize) -> Pixels {
     let (width, height) = (xs[1] - xs[0], ys[1] - ys[0]);
     // Large hands are seen larger, but not by as much as they are: somebody has framed them.
     let side = (1.5 + 0.62 * width.max(height)) * random.range(0.88, 1.18);
-    let shift = [0, 1].map(|_| 0.09 * side * random.range(-1.0, 1.0));
-    let mut camera = Camera::new([(xs[0] + xs[1]) / 2.0 + shift[0], (ys[0] + ys[1]) / 2.0 + shift[1]], side);
+    let middle = [xs, ys].map(|[low, high]| f32::midpoint(low, high) + 0.09 * side * random.range(-1.0, 1.0));
+    let mut camera = Camera::new(middle, side);
     camera.hand(&hand);
     let (arm, sleeve) = forearm(&signer, turn);
     camera.arm(&arm);

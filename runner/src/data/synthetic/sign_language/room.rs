@@ -160,7 +160,7 @@ impl Light {
     }
 
     /// A colour under this light at a pixel.
-    pub fn falling(&self, colour: Colour, column: usize, row: usize) -> Colour {
+    pub fn on(&self, colour: Colour, column: usize, row: usize) -> Colour {
         let place = [column, row].map(|place| place as f32 - SIDE as f32 / 2.0);
         let brightness = 1.0 + self.slope[0] * place[0] + self.slope[1] * place[1];
         std::array::from_fn(|n| colour[n] * self.colour[n] * brightness)
