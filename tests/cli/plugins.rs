@@ -9,7 +9,7 @@ use std::fs;
 use std::process::Command;
 
 /// A net with a gated sum: what comes out of the first convolution joins what the second makes of it.
-const GATED: &str = r#"name: gated
+const GATED: &str = r"name: gated
 seed: 3
 plugins: [gate.c]
 data:
@@ -32,7 +32,7 @@ schedule:
     - { name: head, epochs: 1, train: [head], lr: 1e-1 }
     - { name: gate, epochs: 1, train: [layers.4, head], lr: 1e-1 }
     - { name: rest, epochs: 1, train: [layers.3], lr: 1e-1 }
-"#;
+";
 
 /// A place with images and `gate.c`.
 fn gated() -> Place {

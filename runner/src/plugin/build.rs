@@ -14,7 +14,7 @@ pub fn cargo(folder: &Path) -> Result<PathBuf, PluginError> {
     let output = run(folder, folder, command, "cargo build --release")?;
     let manifest = canonical(&folder.join("Cargo.toml"));
     let messages = output.split(|&byte| byte == b'\n').filter_map(|line| serde_json::from_slice(line).ok());
-    let library = messages.filter_map(|message| artifact(&message, &manifest)).last();
+    let library = messages.filter_map(|message| artifact(&message, &manifest)).next_back();
     library.ok_or_else(|| {
         PluginError::library(folder, "its crate makes no library: `crate-type = [\"cdylib\"]` under `[lib]` is missing")
     })

@@ -44,13 +44,12 @@ pub fn load(path: &Path, pinned: Option<&str>) -> Result<Plugin, PluginError> {
     let stored = store::keep(path, &library, pinned)?;
     let mut loaded = LOADED.lock().unwrap_or_else(PoisonError::into_inner);
     let loaded = loaded.get_or_insert_default();
-    let table = match loaded.get(&stored.sha256) {
-        Some(table) => table.clone(),
-        None => {
-            let table = open(path, &stored.file)?;
-            loaded.insert(stored.sha256.clone(), table.clone());
-            table
-        }
+    let table = if let Some(table) = loaded.get(&stored.sha256) {
+        table.clone()
+    } else {
+        let table = open(path, &stored.file)?;
+        loaded.insert(stored.sha256.clone(), table.clone());
+        table
     };
     let Table { name, version, kinds } = table;
     Ok(Plugin { path: path.to_owned(), file: stored.file, sha256: stored.sha256, name, version, kinds })
@@ -71,7 +70,7 @@ fn open(path: &Path, file: &Path) -> Result<Table, PluginError> {
     // SAFETY: the interface says how it is called.
     let table = unsafe { entry(&raw const HOST) };
     // SAFETY: the interface says that the table is static.
-    unsafe { read(table) }.map_err(|reason| refused(reason.to_string())).and_then(|table| checked(path, table))
+    unsafe { read(table) }.map_err(refused).and_then(|table| checked(path, table))
 }
 
 /// Opens a library with all of its symbols bound, so that one that is nowhere is an error now, and not

@@ -69,7 +69,7 @@ macro_rules! broken_specs {
             if !has_cc() {
                 return;
             }
-            let (code, stderr) = stderr_of(&$spec, &[$($($set),+)?]);
+            let (code, stderr) = stderr_of(AsRef::<str>::as_ref(&$spec), &[$($($set),+)?]);
             insta::assert_snapshot!(stringify!($name), stderr);
             assert_eq!(code, Some(2));
         })*
@@ -100,7 +100,7 @@ broken_specs! {
     two_plugins_at_once: broken(WHOLE, "[gate.c, plugin.c]", "[gate.c, gate.c, nowhere.so]");
     plugins_with_typo: broken(WHOLE, "guard:", "gaurd:");
     plugins_that_are_a_text: broken(WHOLE, "plugins:\n  load: [gate.c, plugin.c]\n  guard: false", "plugins: gate.c");
-    set_argument_out_of_range: WHOLE.to_owned(), set "layers.2.gate.scale=11";
-    set_plugin_that_is_not_there: WHOLE.to_owned(), set "plugins.load.1=nowhere.c";
-    pin_that_is_no_hash: WHOLE.to_owned(), set "plugins.load.0={path: gate.c, sha256: xyz}";
+    set_argument_out_of_range: WHOLE, set "layers.2.gate.scale=11";
+    set_plugin_that_is_not_there: WHOLE, set "plugins.load.1=nowhere.c";
+    pin_that_is_no_hash: WHOLE, set "plugins.load.0={path: gate.c, sha256: xyz}";
 }
