@@ -6,6 +6,7 @@ mod commands;
 mod determinism;
 mod failures;
 mod interrupt;
+mod plugin_check;
 mod support;
 mod surgery;
 mod training;

@@ -88,6 +88,23 @@ fn isolate(set: &mut dyn FnMut(&str, Option<&str>)) {
         set(key, None);
     }
     set("NO_COLOR", Some("1"));
+    // What plugins in Rust depend on is compiled once for all tests, and is here already.
+    set("CARGO_NET_OFFLINE", Some("true"));
+    set("CARGO_TARGET_DIR", Some(concat!(env!("CARGO_TARGET_TMPDIR"), "/plugins")));
+}
+
+/// Whether there is a C compiler; says so where there is none.
+pub fn has_cc() -> bool {
+    let found = std::process::Command::new("cc").arg("--version").output().is_ok();
+    if !found {
+        eprintln!("skipped: there is no `cc` here");
+    }
+    found
+}
+
+/// A folder of the repository.
+pub fn repository(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(path)
 }
 
 /// The events of a kind.

@@ -10,6 +10,7 @@
 
 mod build;
 mod call;
+pub mod check;
 pub mod error;
 mod guard;
 mod host;
