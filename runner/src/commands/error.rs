@@ -3,6 +3,7 @@
 use crate::data::{BadImage, DataError};
 use crate::engine::EngineError;
 use crate::plugin::PluginError;
+use crate::plugin::new::NewError;
 use crate::spec::SpecError;
 use crate::train::TrainError;
 use crate::weights::WeightsError;
@@ -20,6 +21,9 @@ pub enum CommandError {
     /// A plugin cannot be used.
     #[error(transparent)]
     Plugin(#[from] PluginError),
+    /// A plugin cannot be written.
+    #[error(transparent)]
+    NewPlugin(#[from] NewError),
     /// The data cannot be had.
     #[error(transparent)]
     Data(#[from] DataError),
@@ -48,6 +52,7 @@ impl CommandError {
     pub fn exit_code(&self) -> u8 {
         match self {
             CommandError::Spec(_) | CommandError::Arguments(_) | CommandError::Plugin(_) => 2,
+            CommandError::NewPlugin(error) if !matches!(error, NewError::Write { .. }) => 2,
             _ => 1,
         }
     }

@@ -17,6 +17,7 @@ mod host;
 pub mod instance;
 pub mod kind;
 mod library;
+pub mod new;
 pub mod schema;
 pub mod source;
 mod store;

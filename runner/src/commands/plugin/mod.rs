@@ -2,6 +2,7 @@
 
 pub mod check;
 pub mod list;
+pub mod new;
 
 use super::CommandError;
 use clap::Subcommand;
@@ -12,6 +13,8 @@ use std::process::ExitCode;
 /// What can be done with plugins.
 #[derive(Debug, Subcommand)]
 pub enum PluginCommand {
+    /// Write a new plugin, and a pipeline that uses it.
+    New(new::NewArgs),
     /// Show what a plugin brings: its layers and their arguments.
     List {
         /// A library, a C file, or a folder that a plugin is built from.
@@ -27,6 +30,7 @@ pub enum PluginCommand {
 /// Runs one of them.
 pub fn run(command: &PluginCommand, out: &mut impl Write) -> Result<ExitCode, CommandError> {
     match command {
+        PluginCommand::New(args) => new::run(args, out)?,
         PluginCommand::List { path, json } => list::run(path, *json, out)?,
         PluginCommand::Check(args) => return check::run(args, out),
     }

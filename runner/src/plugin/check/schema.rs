@@ -24,9 +24,12 @@ pub fn check(bench: &mut Bench) -> Checked {
             return Err(Failure::new(what).with(|| format!("arguments {with_unknown}")));
         }
     }
-    Ok(Outcome::Fine(match arguments.examples().len() {
-        0 => "no examples, so made of what is required".to_owned(),
-        1 => "1 example".to_owned(),
-        count => format!("{count} examples"),
+    let given = arguments.examples().len();
+    let s = if given == 1 { "" } else { "s" };
+    let made_of = || bench.arguments.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    Ok(Outcome::Fine(if given == 0 {
+        format!("no examples: made of {}", made_of())
+    } else {
+        format!("{given} example{s}")
     }))
 }
