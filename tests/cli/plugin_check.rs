@@ -1,6 +1,7 @@
 //! `runner plugin list` and `check`: of the examples, and of plugins that do wrong.
 
-use crate::support::{Place, has_cc, repository};
+use crate::plugin_support::has_cc;
+use crate::support::{Place, repository};
 use predicates::str::contains;
 use serde_json::Value;
 

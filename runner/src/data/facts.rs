@@ -1,6 +1,6 @@
 //! What is known of the data without reading an image.
 
-use super::open::{check_group, no_group};
+use super::open::{check_group, generator, no_group};
 use super::registry::{self, Entry, Location};
 use super::{DataError, Places, Samples, folder, manifest, npz, synthetic};
 use crate::spec::{self, Data, Problem, Problems, Source};
@@ -88,7 +88,7 @@ impl Known {
             Source::Dataset(name) => {
                 let entry = registry::find(name)
                     .ok_or_else(|| DataError::invalid(format!("there is no data set called `{name}`")))?;
-                check_group(entry, group)?;
+                check_group(&format!("the data set {name}"), entry.group, group)?;
                 Ok(Known::named(entry, &registry::locate(entry, places)))
             }
             Source::Folder(path) => {
@@ -101,10 +101,9 @@ impl Known {
                 Ok(Known::listed(path, npz::list(&dir.join(path))?))
             }
             Source::Synthetic(name) => {
-                let classes = synthetic::classes(name)
-                    .ok_or_else(|| DataError::invalid(format!("there is no generator called `{name}`")))?;
-                let classes = classes.iter().map(|class| (*class).to_owned()).collect();
-                Ok(Known { classes, samples: None, what: format!("synthetic {name}"), notes: Vec::new() })
+                let generator = generator(name, group)?;
+                let (classes, what) = (generator.class_names(), format!("synthetic {name}"));
+                Ok(Known { classes, samples: None, what, notes: Vec::new() })
             }
         }
     }
@@ -135,7 +134,7 @@ fn problem(path: &str, source: &Source, error: DataError) -> Problem {
     let here = spec::Path::of(path).key(key(source));
     let unknown = match source {
         Source::Dataset(name) => registry::find(name).is_none().then(|| (name, registry::names())),
-        Source::Synthetic(name) => synthetic::classes(name).is_none().then(|| (name, synthetic::NAMES.to_vec())),
+        Source::Synthetic(name) => synthetic::find(name).is_none().then(|| (name, synthetic::names())),
         _ => None,
     };
     match error {
@@ -241,7 +240,10 @@ mod tests {
         assert_eq!(message, "DIR/broken.csv:2: 1 fields where the first line has 2");
         assert_eq!(problem("source: { npz: none.npz }").0, "data.source.npz");
         let (path, _, help) = problem("source: { synthetic: blood }\nfallback: { synthetic: blood_cells }");
-        assert_eq!((path.as_str(), help.as_str()), ("data.source.synthetic", "expected one of `blood_cells`"));
+        assert_eq!(
+            (path.as_str(), help.as_str()),
+            ("data.source.synthetic", "expected one of `blood_cells`, `sign_language`")
+        );
         let (path, message, _) = problem("source: { folder: images/a }");
         assert_eq!(
             (path.as_str(), message.as_str()),
@@ -257,6 +259,9 @@ mod tests {
         assert_eq!(help, "did you mean `patient`?");
         let (path, _, help) = problem("source: { dataset: blood_cells }\nsplit: { group: source }");
         assert_eq!((path.as_str(), help.as_str()), ("data.split.group", "expected one of `source_image`"));
+        let (_, message, help) = problem("source: { synthetic: sign_language }\nsplit: { group: singer }");
+        assert_eq!(message, "the generator sign_language has no groups called `singer`");
+        assert_eq!(help, "did you mean `signer`?");
         assert_eq!(problem("source: { folder: images }\nsplit: { group: patient }").0, "data.split.group");
         assert_eq!(facts("source: { manifest: m.csv }\nsplit: { group: patient }").samples, Some(2));
     }

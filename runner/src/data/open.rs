@@ -4,7 +4,8 @@ use super::facts::{described, instead};
 use super::files::Files;
 use super::registry::{self, Entry};
 use super::split::{self, Parts};
-use super::{BadImage, DataFacts, ImageSource, Places, Samples, folder, manifest, npz, synthetic};
+use super::synthetic::{self, Generator};
+use super::{BadImage, DataFacts, ImageSource, Places, Samples, folder, manifest, npz};
 use crate::spec::{Data, Problems, Source};
 use std::collections::HashSet;
 use std::path::Path;
@@ -166,11 +167,7 @@ fn find(source: &Source, dir: &Path, group: Option<&str>, seed: u64, places: &Pl
             Ok(Found::new(path.display().to_string(), samples, images))
         }
         Source::Synthetic(name) => {
-            let (samples, images) = synthetic::open(name, seed)
-                .ok_or_else(|| DataError::invalid(format!("there is no generator called `{name}`")))?;
-            if samples.samples.iter().all(|sample| sample.group.is_none()) {
-                no_group(Path::new(name), group)?;
-            }
+            let (samples, images) = generator(name, group)?.open(seed);
             Ok(Found::new(format!("synthetic {name}"), samples, images))
         }
     }
@@ -178,19 +175,27 @@ fn find(source: &Source, dir: &Path, group: Option<&str>, seed: u64, places: &Pl
 
 /// A data set of the registry.
 fn named(entry: &Entry, group: Option<&str>, places: &Places) -> Result<Found, DataError> {
-    check_group(entry, group)?;
+    check_group(&format!("the data set {}", entry.name), entry.group, group)?;
     let had = registry::obtain(entry, places)?;
     let found = Found::new(entry.name.to_owned(), had.samples, Files::within(had.keep));
     Ok(Found { notes: had.note.into_iter().collect(), ..found })
 }
 
-/// A data set has the groups that are asked for.
-pub(super) fn check_group(entry: &Entry, group: Option<&str>) -> Result<(), DataError> {
+/// The generator of this name, which has the groups that are asked for.
+pub(super) fn generator(name: &str, group: Option<&str>) -> Result<&'static Generator, DataError> {
+    let generator =
+        synthetic::find(name).ok_or_else(|| DataError::invalid(format!("there is no generator called `{name}`")))?;
+    check_group(&format!("the generator {name}"), Some(generator.groups), group)?;
+    Ok(generator)
+}
+
+/// A source has the groups that are asked for.
+pub(super) fn check_group(what: &str, offered: Option<&str>, group: Option<&str>) -> Result<(), DataError> {
     match group {
-        Some(wanted) if entry.group != Some(wanted) => Err(DataError::NoGroup {
-            what: format!("the data set {}", entry.name),
+        Some(wanted) if offered != Some(wanted) => Err(DataError::NoGroup {
+            what: what.to_owned(),
             wanted: wanted.to_owned(),
-            offered: entry.group.map(str::to_owned).into_iter().collect(),
+            offered: offered.map(str::to_owned).into_iter().collect(),
         }),
         _ => Ok(()),
     }

@@ -63,7 +63,9 @@ pub fn cc(file: &Path) -> Result<PathBuf, PluginError> {
         tempfile::Builder::new().prefix(".building-").tempfile_in(&target).map_err(unwritten)?.into_temp_path();
     let absolute = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     let mut command = Command::new("cc");
-    command.args(["-std=c99", "-O3", "-Wall", "-shared", "-fPIC", "-I"]).arg(header(file)?);
+    command
+        .args(["-std=c99", "-O3", "-Wall", "-Werror=implicit-function-declaration", "-shared", "-fPIC", "-I"])
+        .arg(header(file)?);
     command.arg(absolute(file)).arg("-o").arg(absolute(&unfinished)).arg("-lm");
     run(file, folder, command, "cc")?;
     unfinished.persist(&library).map_err(|error| unwritten(error.error))?;

@@ -97,6 +97,17 @@ impl Kind {
         self.inputs
     }
 
+    /// An error, in words, if it does not take so many inputs.
+    pub fn takes(&self, inputs: usize) -> Result<(), String> {
+        let [fewest, most] = self.inputs;
+        if (fewest..=most).contains(&inputs) {
+            return Ok(());
+        }
+        let count = if fewest == most { format!("{fewest}") } else { format!("{fewest} to {most}") };
+        let plural = if most == 1 { "" } else { "s" };
+        Err(format!("takes {count} input{plural}, not {inputs}"))
+    }
+
     /// Whether it has parameters.
     pub fn has_parameters(&self) -> bool {
         self.has(abi::LAYER_PARAMETERS)

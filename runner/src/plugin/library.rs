@@ -63,7 +63,7 @@ fn open(path: &Path, file: &Path) -> Result<Table, PluginError> {
     let refused = |reason: String| PluginError::library(path, reason);
     // SAFETY: this runs the library's initialisers. That a plugin is native code, and trusted as
     // such, is what its user accepts by naming it.
-    let library = unsafe { libloading::Library::new(file) };
+    let library = unsafe { bound(file) };
     let library = library
         .map_err(|error| refused(format!("it is no shared library that can be loaded: {}", reason_of(&error))))?;
     // Never closed: its tables and code are pointed to for as long as the program runs.
@@ -75,6 +75,26 @@ fn open(path: &Path, file: &Path) -> Result<Table, PluginError> {
     let table = unsafe { entry(&raw const HOST) };
     // SAFETY: the interface says that the table is static.
     unsafe { read(table) }.map_err(|reason| refused(reason.to_string())).and_then(|table| checked(path, table))
+}
+
+/// Opens a library with all of its symbols bound, so that one that is nowhere is an error now, and not
+/// the end of the program when it is called.
+///
+/// # Safety
+/// Its initialisers run.
+#[cfg(unix)]
+unsafe fn bound(file: &Path) -> Result<libloading::Library, libloading::Error> {
+    use libloading::os::unix::{Library, RTLD_LOCAL, RTLD_NOW};
+    // SAFETY: as the caller says.
+    unsafe { Library::open(Some(file), RTLD_NOW | RTLD_LOCAL) }.map(Into::into)
+}
+
+/// # Safety
+/// Its initialisers run.
+#[cfg(not(unix))]
+unsafe fn bound(file: &Path) -> Result<libloading::Library, libloading::Error> {
+    // SAFETY: as the caller says.
+    unsafe { libloading::Library::new(file) }
 }
 
 /// The reason that the system gave.

@@ -57,7 +57,7 @@ pub enum Source {
     Manifest(PathBuf),
     /// A `.npz` file in MedMNIST's layout: `train_images`, `train_labels`, `val_images`, ...
     Npz(PathBuf),
-    /// Generated images, by the name of the generator.
+    /// Generated images, by the name of the generator; `runner datasets` lists them.
     Synthetic(String),
 }
 

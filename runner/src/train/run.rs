@@ -3,6 +3,7 @@
 use super::checkpoint::{self, About, Position};
 use super::evaluate::{Evaluation, evaluate};
 use super::events::{Counts, Event, EventLog, LoadedPlugin};
+use super::not_finite::{self, NotFiniteAt};
 use super::observer::{Observer, Progress};
 use super::optimizer::State;
 use super::step::{StepContext, step};
@@ -291,6 +292,7 @@ impl<'a, D: Kernels> Run<'a, D> {
                     step: self.position.step + 1,
                     epoch,
                     phase: phase.name.clone(),
+                    first: not_finite::first(&context, &self.net, &batch).unwrap_or(NotFiniteAt::Nowhere),
                     gradients: largest_group(phase, &last_norms),
                 });
             }

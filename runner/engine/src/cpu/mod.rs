@@ -19,7 +19,7 @@ mod conv;
 mod cross_entropy;
 mod curve;
 mod depthwise;
-mod foreign;
+pub(crate) mod foreign;
 mod gemm;
 mod linear;
 mod max_pool;

@@ -3,6 +3,7 @@
 mod check;
 mod conv;
 mod elementwise;
+mod foreign;
 mod linear;
 mod net;
 mod norm;

@@ -4,30 +4,38 @@
 //! leukocytes shrunk; neighbouring cells are partly in view; stain, light and focus vary from slide
 //! to slide, and cells within a slide.
 
-use super::smear::{Density, Outline, Point, Smear, smoothstep};
+use super::Generator;
+use super::noise::{Texture, smoothstep};
+use super::smear::{Density, Outline, Point, Smear};
 use crate::augment::Pixels;
 use crate::random::{Key, Stream};
 use std::f32::consts::TAU;
 
-pub const CLASSES: &[&str] = &["erythrocyte", "leukocyte", "platelet"];
+pub const GENERATOR: Generator = Generator {
+    name: "blood_cells",
+    classes: CLASSES,
+    samples: 900,
+    groups: "source_image",
+    label,
+    group: |number| format!("slide_{:03}", slide(number)),
+    draw,
+};
 
-/// How many samples there are.
-pub const SAMPLES: usize = 900;
+const CLASSES: &[&str] = &["erythrocyte", "leukocyte", "platelet"];
 
 const SAMPLES_A_SLIDE: usize = 9;
 
-/// The class of a sample.
-pub fn label(number: usize) -> usize {
+fn label(number: usize) -> usize {
     number % CLASSES.len()
 }
 
-/// The slide that a sample is on.
-pub fn slide(number: usize) -> usize {
+/// The slide that a sample is on, whose samples share stain, light and focus.
+fn slide(number: usize) -> usize {
     number / SAMPLES_A_SLIDE
 }
 
 /// The image of a sample, 96x96 RGB.
-pub fn draw(key: Key, number: usize) -> Pixels {
+fn draw(key: Key, number: usize) -> Pixels {
     let slide = Slide::new(&mut key.named("slide").with(slide(number) as u64).stream());
     let mut random = key.named("cell").with(number as u64).stream();
     let cell = match CLASSES[label(number)] {
@@ -121,7 +129,7 @@ fn photograph(slide: &Slide, cell: &Cell, random: &mut Stream) -> Pixels {
 }
 
 /// The empty smear: a gradient of light, and patches of dried plasma.
-fn ground(random: &mut Stream) -> impl Fn(Point, &super::smear::Texture) -> Density + use<> {
+fn ground(random: &mut Stream) -> impl Fn(Point, &Texture) -> Density + use<> {
     let slope: [f32; 2] = std::array::from_fn(|_| random.range(-5e-4, 5e-4));
     let patches = random.range(0.005, 0.03);
     move |[x, y], texture| {
