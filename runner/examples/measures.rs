@@ -15,8 +15,11 @@ struct Row {
     sets: &'static [&'static str],
 }
 
-const NO_POOLING: &[&str] =
-    &["layers.6={ max_pool: { size: 2 } }", "layers.10={ max_pool: { size: 2 } }", "layers.14={ max_pool: { size: 2 } }"];
+const NO_POOLING: &[&str] = &[
+    "layers.6={ max_pool: { size: 2 } }",
+    "layers.10={ max_pool: { size: 2 } }",
+    "layers.14={ max_pool: { size: 2 } }",
+];
 const NO_DROP_CONNECT: &[&str] = &["head.1={ linear: { out: 128 } }"];
 const NO_L2: &[&str] = &["schedule.optimizer.sgd.weight_decay=0.0"];
 /// At the pipeline's learning rate it diverges.
