@@ -159,6 +159,9 @@ fn a_run_keeps_its_plugins() {
     place.train(&phases(&["head", "gate"]), "run", &[]);
     let kept: Vec<_> = fs::read_dir(place.path().join("run/plugins")).unwrap().collect();
     assert_eq!(kept.len(), 1);
+    let sha256 = place.events("run")[0]["plugins"][0]["sha256"].as_str().unwrap().to_owned();
+    let name = format!("gate-{}.{}", &sha256[..12], std::env::consts::DLL_EXTENSION);
+    assert_eq!(kept[0].as_ref().unwrap().file_name(), name.as_str());
 
     // Another layer under its name, no other copy, and nothing to build with.
     place.write("gate.c", pointwise(&[("NAME \"plain\"", "NAME \"gate\"")]));
@@ -221,26 +224,60 @@ fn a_plugins_relu_trains_as_the_built_in_does_to_the_last_bit() {
     );
 }
 
+/// From where to where the values went in each call of a function that `plain` told of.
+fn moves<'a>(said: &'a str, function: &str) -> Vec<(&'a str, &'a str)> {
+    let told = |line: &'a str| line.split_once(&format!("{function}: "))?.1.split_once(" -> ");
+    said.lines().filter_map(told).collect()
+}
+
 #[test]
 fn tensors_cross_the_border_without_a_copy() {
     if !has_cc() {
         return;
     }
     let place = place_with(POINTWISE);
-    place.write("spec.yaml", PLAIN.replace("  - plain\n", "  - plain\n  - plain\n"));
-    let mut run = place.runner(&["spec.yaml", "--run-dir", "run"]);
-    let output = run.env("RUST_LOG", "runner::plugin=info").assert().success();
-    let said = String::from_utf8_lossy(&output.get_output().stderr).into_owned();
-    for function in ["forward", "backward"] {
-        let moves: Vec<(&str, &str)> =
-            said.lines().filter_map(|line| line.split_once(&format!("{function}: "))?.1.split_once(" -> ")).collect();
-        // Four steps an epoch; the evaluations as well, forward.
-        assert!(moves.len() >= 2 * 8 && moves.len() % 2 == 0, "{said}");
-        for pair in moves.chunks_exact(2) {
-            assert_eq!(pair[0].1, pair[1].0, "{function}: what one layer writes, the next reads in place");
-            assert_ne!(pair[0].0, pair[0].1);
+    let spec = PLAIN.replace("  - plain\n", "  - plain\n  - plain\n");
+    for (run, guard) in [("run", false), ("guarded", true)] {
+        place.write("spec.yaml", spec.replace("[plugin.c]", &format!("{{ load: [plugin.c], guard: {guard} }}")));
+        let mut runner = place.runner(&["spec.yaml", "--run-dir", run]);
+        let output = runner.env("RUST_LOG", "runner::plugin=info").assert().success();
+        let said = String::from_utf8_lossy(&output.get_output().stderr).into_owned();
+        for function in ["forward", "backward"] {
+            let moves = moves(&said, function);
+            // Two layers, eight steps; the evaluations besides, forward.
+            assert!(moves.len() >= 2 * 8 && moves.len().is_multiple_of(2), "{said}");
+            for pair in moves.chunks_exact(2) {
+                // What one layer writes, the next reads in place; but for the copies that guard makes.
+                assert_eq!(pair[0].1 == pair[1].0, !guard, "{function}: {pair:?}");
+                assert_ne!(pair[0].0, pair[0].1);
+            }
         }
     }
+}
+
+#[test]
+fn scratch_counts_as_memory_in_the_plan() {
+    if !has_cc() {
+        return;
+    }
+    let place = Place::new();
+    place.write("spec.yaml", on_generated(PLAIN));
+    let activations = |plugin: &str| {
+        place.write("plugin.c", plugin);
+        let output = place.runner(&["plan", "spec.yaml", "--json"]).assert().success();
+        let plan: Value = serde_json::from_slice(&output.get_output().stdout).unwrap();
+        plan["phases"][0]["memory"]["activations"].as_u64().unwrap()
+    };
+    let with_scratch = pointwise(&[
+        ("    .forward = forward,\n", "    .scratch_bytes = scratch_bytes,\n    .forward = forward,\n"),
+        (
+            "static runner_status forward(",
+            "static uint64_t scratch_bytes(void *self, const runner_shape *const *inputs, size_t count, int64_t batch) {\n\
+             (void)self, (void)inputs, (void)count; return 40000 * (uint64_t)batch; }\n\
+             static runner_status forward(",
+        ),
+    ]);
+    assert_eq!(activations(&with_scratch) - activations(POINTWISE), 16 * 40_000);
 }
 
 #[test]

@@ -49,7 +49,7 @@ pub enum TrainError {
         /// The phase's name.
         phase: String,
         /// The first place in the net that is not finite.
-        first: NotFiniteAt,
+        first: Box<NotFiniteAt>,
         /// Which group had the largest gradient before, for a person.
         gradients: String,
     },
@@ -91,7 +91,7 @@ impl TrainError {
     /// What to do about it, where that is known.
     pub fn advice(&self) -> Option<&'static str> {
         match self {
-            TrainError::NotFinite { first: NotFiniteAt::Plugin { .. }, .. } => Some(
+            TrainError::NotFinite { first, .. } if matches!(**first, NotFiniteAt::Plugin { .. }) => Some(
                 "watch the plugin with `plugins: { load: [...], guard: true }`, or lower the learning rate; the last good \
                  weights are kept in checkpoints/",
             ),

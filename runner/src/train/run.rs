@@ -287,12 +287,13 @@ impl<'a, D: Kernels> Run<'a, D> {
             let batch = batch?;
             let report = step(&context, &mut self.net, &mut self.optimizer, &batch)?;
             if !report.loss.is_finite() {
+                let first = not_finite::first(&context, &self.net, &batch).unwrap_or(NotFiniteAt::Nowhere);
                 return Err(TrainError::NotFinite {
                     loss: report.loss,
                     step: self.position.step + 1,
                     epoch,
                     phase: phase.name.clone(),
-                    first: not_finite::first(&context, &self.net, &batch).unwrap_or(NotFiniteAt::Nowhere),
+                    first: Box::new(first),
                     gradients: largest_group(phase, &last_norms),
                 });
             }
