@@ -7,6 +7,8 @@ mod determinism;
 mod failures;
 mod faulty_plugins;
 mod interrupt;
+mod plugin_check;
+mod plugin_new;
 mod plugin_support;
 mod plugins;
 mod support;

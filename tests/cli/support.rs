@@ -59,7 +59,12 @@ impl Place {
 
     /// The binary, with nothing of the machine's data sets in sight.
     pub fn runner(&self, args: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_runner"));
+        self.command(env!("CARGO_BIN_EXE_runner"), args)
+    }
+
+    /// A program that may call the binary, in the same surroundings.
+    pub fn command(&self, program: &str, args: &[&str]) -> Command {
+        let mut command = Command::new(program);
         isolate(&mut |key, value| match value {
             Some(value) => drop(command.env(key, value)),
             None => drop(command.env_remove(key)),
@@ -91,6 +96,11 @@ fn isolate(set: &mut dyn FnMut(&str, Option<&str>)) {
         set(key, None);
     }
     set("NO_COLOR", Some("1"));
+}
+
+/// A folder of the repository.
+pub fn repository(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(path)
 }
 
 /// The events of a kind.

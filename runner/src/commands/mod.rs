@@ -8,6 +8,7 @@ pub mod error;
 pub mod evaluate;
 pub mod inspect;
 pub mod plan;
+pub mod plugin;
 pub mod predict;
 pub mod run;
 pub mod schema;
@@ -83,6 +84,9 @@ enum Command {
     },
     /// List the data sets that go by name.
     Datasets,
+    /// Write, list and check plugins: layers in shared libraries.
+    #[command(subcommand)]
+    Plugin(plugin::PluginCommand),
     /// Print the JSON Schema of pipelines, for editors.
     Schema,
     /// Print completions for a shell.
@@ -123,6 +127,7 @@ fn dispatch(cli: Cli) -> Result<ExitCode, CommandError> {
         (Some(Command::Predict(args)), _) => predict::run(&args, &mut out)?,
         (Some(Command::Inspect { weights, json }), _) => inspect::run(&weights, json, &mut out)?,
         (Some(Command::Datasets), _) => datasets::run(&mut out)?,
+        (Some(Command::Plugin(command)), _) => return plugin::run(&command, &mut out),
         (Some(Command::Schema), _) => schema::run(&mut out)?,
         (Some(Command::Completions { shell }), _) => completions::run(shell, &mut out),
     }

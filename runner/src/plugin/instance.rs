@@ -1,5 +1,6 @@
 //! A layer that a plugin made.
 
+use super::error::{FAILED, PANICKED};
 use super::host::{Listed, Reason};
 use super::{Kind, PluginError};
 use runner_plugin_abi as abi;
@@ -231,8 +232,8 @@ fn checked(
     let said = said.as_deref().map_or("it gave no reason", str::trim);
     match status {
         abi::OK => Ok(()),
-        abi::PANIC => Err(fault(kind, function, format!("panicked: {said}"))),
-        abi::ERROR => Err(fault(kind, function, format!("failed: {said}"))),
+        abi::PANIC => Err(fault(kind, function, format!("{PANICKED}{said}"))),
+        abi::ERROR => Err(fault(kind, function, format!("{FAILED}{said}"))),
         other => Err(fault(kind, function, format!("failed with status {other}: {said}"))),
     }
 }

@@ -18,6 +18,8 @@ pub struct Plugin {
     pub file: PathBuf,
     /// The hash of its content.
     pub sha256: String,
+    /// The version of the interface that it is made for: major, minor.
+    pub interface: [u32; 2],
     /// The plugin's name.
     pub name: String,
     /// The plugin's version.
@@ -32,6 +34,7 @@ static LOADED: Mutex<Option<HashMap<String, Table>>> = Mutex::new(None);
 /// What the plugin's table says.
 #[derive(Debug, Clone)]
 struct Table {
+    interface: [u32; 2],
     name: String,
     version: String,
     kinds: Vec<Arc<Kind>>,
@@ -51,8 +54,8 @@ pub fn load(path: &Path, pinned: Option<&str>) -> Result<Plugin, PluginError> {
         loaded.insert(stored.sha256.clone(), table.clone());
         table
     };
-    let Table { name, version, kinds } = table;
-    Ok(Plugin { path: path.to_owned(), file: stored.file, sha256: stored.sha256, name, version, kinds })
+    let Table { interface, name, version, kinds } = table;
+    Ok(Plugin { path: path.to_owned(), file: stored.file, sha256: stored.sha256, interface, name, version, kinds })
 }
 
 fn open(path: &Path, file: &Path) -> Result<Table, PluginError> {
@@ -145,7 +148,7 @@ unsafe fn read(table: *const abi::Table) -> Result<Table, String> {
         let kind = unsafe { Kind::read(&name, layer.read()) }.map_err(|reason| format!("its layer {i}: {reason}"))?;
         kinds.push(Arc::new(kind));
     }
-    Ok(Table { name, version: version.unwrap_or_default(), kinds })
+    Ok(Table { interface: [major, minor], name, version: version.unwrap_or_default(), kinds })
 }
 
 /// A table whose layers have names of their own.

@@ -10,12 +10,14 @@
 
 mod build;
 mod call;
+pub mod check;
 pub mod error;
 mod guard;
 mod host;
 pub mod instance;
 pub mod kind;
 mod library;
+pub mod new;
 pub mod schema;
 pub mod source;
 mod store;
