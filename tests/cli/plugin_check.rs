@@ -99,6 +99,9 @@ fn changed(changes: &[(&str, &str)]) -> Place {
     place
 }
 
+/// Changes, the rows that fail by them, and what all of these say.
+type Fault<'a> = (&'a [(&'a str, &'a str)], &'a [&'a str], &'a str);
+
 /// What `check` prints of the plugin with changes, and whether it found a fault.
 fn check(changes: &[(&str, &str)]) -> (String, bool) {
     let place = changed(changes);
@@ -186,7 +189,7 @@ fn each_fault_is_found_by_the_check_that_is_about_it() {
     let keeps = "memcpy(self->kept, x, (size_t)count * sizeof *x);";
     let together = "int first = self->inside++ == 0; sched_yield(); if (!first) y[0] += 1; self->inside--;";
     let both = ["gradients in evaluation", "gradients in training"];
-    let cases: [(&[(&str, &str)], &[&str], &str); 21] = [
+    let cases: [Fault<'_>; 21] = [
         (&[("\\\"additionalProperties\\\": false,", "")], &["schema"], "lets unknown keys pass"),
         (&[("{ \\\"gain\\\": -0.5 }", "{ \\\"gain\\\": \\\"x\\\" }")], &["schema"], "does not take {\"gain\":\"x\"}"),
         (
@@ -273,10 +276,10 @@ fn each_fault_is_found_by_the_check_that_is_about_it() {
 #[test]
 #[cfg(unix)]
 fn a_plugin_that_ends_the_program_does_so_in_the_check_that_is_printed_last() {
+    use std::os::unix::process::ExitStatusExt;
     if !has_cc() {
         return;
     }
-    use std::os::unix::process::ExitStatusExt;
     let place = changed(&[("RUNNER_LAYER_PARAMETERS,", "RUNNER_LAYER_PARAMETERS | RUNNER_LAYER_FORGETS_INPUTS,")]);
     let output = place.runner(&["plugin", "check", "gain.c", "-v"]).output().unwrap();
     assert_eq!(output.status.signal(), Some(11), "{output:?}");
