@@ -23,12 +23,8 @@ const NO_POOLING: &[&str] = &[
 const NO_DROP_CONNECT: &[&str] = &["head.1={ linear: { out: 128 } }"];
 const NO_L2: &[&str] = &["schedule.optimizer.sgd.weight_decay=0.0"];
 /// At the pipeline's learning rate it diverges.
-const NO_GLOBAL_POOL: &[&str] = &[
-    "head.0=flatten",
-    "schedule.phases.0.lr=0.01",
-    "schedule.phases.1.lr=0.002",
-    "schedule.phases.2.lr=0.0004",
-];
+const NO_GLOBAL_POOL: &[&str] =
+    &["head.0=flatten", "schedule.phases.0.lr=0.01", "schedule.phases.1.lr=0.002", "schedule.phases.2.lr=0.0004"];
 const NO_AUGMENTATION: &[&str] = &["augmentation.train=[]"];
 
 const ROWS: [Row; 6] = [
