@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 /// `a` becomes `a * (1 + scale) + shift` (Tellez et al. 2018), and the colours are put together again.
 /// What is neither stain stays. For images of H&E sections in colour; grey images stay as they are.
 ///
-/// `stain_jitter: { scale: 0.2, shift: 0.05 }`
+/// `stain_jitter: { scale: 0.2, shift: 0.02 }`
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct StainJitter {

@@ -162,3 +162,64 @@ fn plain(value: &Value) -> String {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::Loader;
+    use std::path::Path;
+
+    /// The docs' sheet of everything, from the folder of the book.
+    fn every() -> spec::Loaded {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/src/guide/augmentations.yaml");
+        spec::load(&path, &[Override("data.image.normalize=unit".to_owned())]).unwrap()
+    }
+
+    #[test]
+    fn the_sheet_in_the_docs_has_every_augmentation() {
+        use crate::spec::named::Named;
+        let augmentation = every().pipeline.augmentation;
+        assert_eq!(augmentation.train.iter().map(Augment::name).collect::<Vec<_>>(), Augment::NAMES);
+        let batch: Vec<_> = augmentation.batch.iter().map(BatchAugment::name).collect();
+        assert_eq!(batch, BatchAugment::NAMES[..2], "the combinators are shown once");
+        assert!(spec::check(&every().pipeline).0.is_empty());
+    }
+
+    #[test]
+    fn what_is_shown_is_what_training_gets() {
+        let mut loaded = every();
+        let spec = &mut loaded.pipeline;
+        spec.augmentation.batch.clear();
+        let data = data::open(&spec.data, &loaded.dir, spec.seed).unwrap();
+        let normalize = Normalization::resolve(&spec.data.image, None);
+        let (image, augmentation) = (spec.data.image.clone(), spec.augmentation.clone());
+        let loader = Loader::new(data.clone(), image, &normalize, augmentation, spec.seed, 2);
+        let shown = Shown { spec, data: &data, epochs: 3 };
+        let places = &data.train[..4];
+        let rows: Vec<Row> = places.iter().map(|&place| shown.whole(place).unwrap()).collect();
+        let bytes = |images: &[f32]| images.iter().map(|value| (value * 255.0).round() as u8).collect::<Vec<_>>();
+        for epoch in 1..=3 {
+            let batch = loader.training(places, 4, epoch).next().unwrap().unwrap();
+            let pictures: Vec<u8> = rows.iter().flat_map(|row| row.pictures[epoch as usize].bytes.clone()).collect();
+            assert_eq!(pictures, bytes(&batch.images), "epoch {epoch}");
+        }
+        let originals: Vec<u8> = rows.iter().flat_map(|row| row.pictures[0].bytes.clone()).collect();
+        assert_eq!(originals, bytes(&loader.evaluation(places, 4).next().unwrap().unwrap().images));
+    }
+
+    #[test]
+    fn batches_are_shown_and_arguments_told() {
+        let loaded = every();
+        let data = data::open(&loaded.pipeline.data, &loaded.dir, 0).unwrap();
+        let shown = Shown { spec: &loaded.pipeline, data: &data, epochs: 5 };
+        for entry in &loaded.pipeline.augmentation.batch {
+            let row = shown.batch_entry(entry, &data.train).unwrap();
+            assert_eq!((row.pictures.len(), row.about.as_str()), (6, "(batch) alpha: 1, p: 1"));
+            let differ = row.pictures[1..].iter().filter(|picture| **picture != row.pictures[0]).count();
+            assert!(differ >= 2, "{}: {differ} of 5", row.name);
+        }
+        let told: Vec<String> = loaded.pipeline.augmentation.train.iter().map(arguments).collect();
+        assert!(told.contains(&"degrees: 30, fill: black".to_owned()), "{told:?}");
+        assert!(told.contains(&"[invert: 1, rotate90, grayscale: 1]".to_owned()), "{told:?}");
+    }
+}

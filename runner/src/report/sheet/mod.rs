@@ -125,11 +125,7 @@ mod tests {
         let grey = Pixels { height: 10, width: 20, channels: 1, bytes: vec![77; 200] };
         let rows = [
             Row { name: "i".into(), about: String::new(), pictures: vec![red] },
-            Row {
-                name: "a_name_longer_than_the_sheet".into(),
-                about: "more".into(),
-                pictures: vec![grey.clone(), grey],
-            },
+            Row { name: String::new(), about: "m".repeat(1000), pictures: vec![grey.clone(), grey] },
         ];
         let sheet = draw(&rows);
         // 10 rows are enlarged four-fold; the caption is cut.
