@@ -30,6 +30,8 @@ pub enum Purpose {
     Synthetic = 7,
     /// Which samples are drawn when a data set is prepared.
     Prepare = 8,
+    /// What a layer of a plugin is tried with.
+    Check = 9,
 }
 
 /// Identifies one use of randomness.

@@ -9,6 +9,7 @@ pub mod error;
 pub mod evaluate;
 pub mod inspect;
 pub mod plan;
+pub mod plugin;
 pub mod predict;
 pub mod run;
 pub mod schema;
@@ -86,6 +87,9 @@ enum Command {
     },
     /// List the data sets that go by name.
     Datasets,
+    /// Write, list and check plugins: layers in shared libraries.
+    #[command(subcommand)]
+    Plugin(plugin::PluginCommand),
     /// Print the JSON Schema of pipelines, for editors.
     Schema,
     /// Print completions for a shell.
@@ -127,6 +131,7 @@ fn dispatch(cli: Cli) -> Result<ExitCode, CommandError> {
         (Some(Command::Predict(args)), _) => predict::run(&args, &mut out)?,
         (Some(Command::Inspect { weights, json }), _) => inspect::run(&weights, json, &mut out)?,
         (Some(Command::Datasets), _) => datasets::run(&mut out)?,
+        (Some(Command::Plugin(command)), _) => return plugin::run(&command, &mut out),
         (Some(Command::Schema), _) => schema::run(&mut out)?,
         (Some(Command::Completions { shell }), _) => completions::run(shell, &mut out),
     }
@@ -138,5 +143,10 @@ fn start_log(verbose: u8) {
     let level = ["warn", "runner=info", "runner=debug"][usize::from(verbose.min(2))];
     let filter = tracing_subscriber::EnvFilter::try_from_default_env()
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(level));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false).init();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(console::colors_enabled_stderr())
+        .with_target(false)
+        .init();
 }

@@ -3,6 +3,7 @@
 use super::checkpoint::{self, About, Position};
 use super::evaluate::{Evaluation, evaluate};
 use super::events::{Counts, Event, EventLog, LoadedPlugin};
+use super::not_finite::{self, NotFiniteAt};
 use super::observer::{Observer, Progress};
 use super::optimizer::State;
 use super::step::{StepContext, step};
@@ -286,11 +287,13 @@ impl<'a, D: Kernels> Run<'a, D> {
             let batch = batch?;
             let report = step(&context, &mut self.net, &mut self.optimizer, &batch)?;
             if !report.loss.is_finite() {
+                let first = not_finite::first(&context, &self.net, &batch).unwrap_or(NotFiniteAt::Nowhere);
                 return Err(TrainError::NotFinite {
                     loss: report.loss,
                     step: self.position.step + 1,
                     epoch,
                     phase: phase.name.clone(),
+                    first: Box::new(first),
                     gradients: largest_group(phase, &last_norms),
                 });
             }
