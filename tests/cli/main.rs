@@ -1,6 +1,7 @@
 //! End-to-end tests of the `runner` binary: what a user types, and what they see.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod augment;
 mod broken_specs;
 mod commands;
 mod determinism;

@@ -1,5 +1,6 @@
 //! The commands of the program, one file each.
 
+pub mod augment;
 pub mod check;
 pub mod completions;
 pub mod convert;
@@ -70,6 +71,8 @@ enum Command {
         #[command(flatten)]
         spec: SpecArgs,
     },
+    /// Draw what a pipeline's augmentation makes of training images, as a PNG.
+    Augment(augment::AugmentArgs),
     /// Evaluate the best weights of a run, on its test split or on other images.
     Evaluate(evaluate::EvaluateArgs),
     /// Say what the best weights of a run take images for.
@@ -123,6 +126,7 @@ fn dispatch(cli: Cli) -> Result<ExitCode, CommandError> {
         }
         (Some(Command::Plan { spec, json }), _) => plan::run(&spec.spec, &spec.sets, json, &mut out)?,
         (Some(Command::Check { spec }), _) => check::run(&spec.spec, &spec.sets, &mut out)?,
+        (Some(Command::Augment(args)), _) => augment::run(&args, &mut out)?,
         (Some(Command::Evaluate(args)), _) => evaluate::run(&args, &mut out)?,
         (Some(Command::Predict(args)), _) => predict::run(&args, &mut out)?,
         (Some(Command::Inspect { weights, json }), _) => inspect::run(&weights, json, &mut out)?,
