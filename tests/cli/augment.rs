@@ -10,7 +10,7 @@ fn a_sheet_is_written_and_bad_arguments_are_told() {
     two_colours(&place, "images", 6);
     let spec = folder_spec("images");
     place.write("spec.yaml", spec);
-    let list = "augmentation.train=[rotate: { degrees: 20 }, epochs: { from: 2, do: [invert: 1.0] }]";
+    let list = "augmentation.train=[{ rotate: { degrees: 20 } }, { epochs: { from: 2, do: [{ invert: 1.0 }] } }]";
     place
         .runner(&["augment", "spec.yaml", "--set", list, "--images", "2", "--epochs", "3", "--out", "sheet.png"])
         .assert()
@@ -19,7 +19,7 @@ fn a_sheet_is_written_and_bad_arguments_are_told() {
     let sheet = image::open(place.path().join("sheet.png")).unwrap();
     assert!(sheet.width() > 4 * 32 && sheet.height() > 4 * 32);
 
-    let list = "augmentation.train=[one_of: [posterize: { bits: [0, 3] }]]";
+    let list = "augmentation.train=[{ one_of: [{ posterize: { bits: [0, 3] } }] }]";
     place
         .runner(&["augment", "spec.yaml", "--set", list, "--out", "other.png"])
         .assert()
