@@ -1,6 +1,6 @@
 //! Shorthand schedules, written out as phases.
 
-use crate::spec::{GradualUnfreeze, Path, PerGroup, Phase, Schedule};
+use crate::spec::{GradualUnfreeze, LearningRate, Path, PerGroup, Phase, Schedule};
 
 /// A phase whose names are not resolved yet, and where the spec says what of it.
 #[derive(Debug, Clone, PartialEq)]
@@ -74,7 +74,7 @@ pub fn unfreeze(shorthand: &GradualUnfreeze) -> Vec<Phase> {
                 name: if newest == 0 { stage.clone() } else { format!("+{stage}") },
                 epochs: shorthand.every,
                 train: training.iter().map(|(stage, _)| stage.clone()).collect(),
-                lr: PerGroup::Map(training.iter().cloned().collect()),
+                lr: LearningRate::Groups(PerGroup::Map(training.iter().cloned().collect())),
                 batch_norm: None,
                 weight_decay: None,
             }

@@ -13,12 +13,14 @@ pub mod norms;
 pub mod pattern;
 pub mod phase;
 pub mod plugins;
+pub mod rates;
 mod surgery;
 #[cfg(test)]
 mod tests;
 mod warnings;
 mod weights;
 
+pub use expand::Draft;
 pub use memory::Memory;
 pub use normalize::Normalization;
 pub use phase::{Group, PhasePlan};

@@ -18,7 +18,7 @@
 //!
 //! A phase trains a batch norm when an entry of its `train` names one of its tensors.
 
-use super::expand::Draft;
+use super::Draft;
 use super::pattern::{EVERYTHING, select};
 use crate::net::{Graph, NodeId};
 use crate::spec::{NormSetting, PerGroup, Problem, Problems};

@@ -1,7 +1,6 @@
 //! A phase of the plan, and which parameters train in it.
 
-use super::expand::Draft;
-use super::{groups, norms};
+use super::{Draft, groups, norms, rates};
 use crate::layers::{NormMode, Role};
 use crate::net::{Graph, NodeId, ParamId};
 use crate::spec::{NormSetting, Problem, Problems};
@@ -33,8 +32,11 @@ pub struct PhasePlan {
 /// Parameters that train together.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Group {
-    /// The pattern that made it: `head`, `blocks.13-15`.
+    /// Its name: the pattern that made it (`head`, `blocks.13-15`), or the part of it that has a
+    /// learning rate of its own (`blocks.13`, `re:conv in blocks.13`).
     pub name: String,
+    /// The entry of the phase's `train` that made it.
+    pub pattern: String,
     /// Its parameters, without buffers.
     pub params: Vec<ParamId>,
     /// Its learning rate.
@@ -114,7 +116,7 @@ fn groups_of(
     settings: &[Option<NormSetting>],
     problems: &mut Problems,
 ) -> Vec<Group> {
-    let rates = groups::learning_rates(draft, problems);
+    let rates = rates::by_entry(draft, problems);
     let decays = match &draft.phase.weight_decay {
         Some(decay) => groups::by_group(decay, "weight_decay", draft, problems),
         None => vec![None; rates.len()],
@@ -137,7 +139,7 @@ fn groups_of(
             let message = format!("nothing of `{name}` trains: it is batch norm, which does not train in this phase");
             problems.push(Problem::new(draft.at.train(entry), message).help("see `batch_norm` of the phase"));
         }
-        groups.push(Group { name: name.clone(), params, lr, weight_decay });
+        groups.push(Group { name: name.clone(), pattern: name.clone(), params, lr, weight_decay });
     }
-    groups
+    rates::by_stage(groups, &draft.phase.lr, graph)
 }

@@ -166,8 +166,11 @@ pub struct PhaseReport {
 /// Parameters that train together.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct GroupReport {
-    /// The pattern that names it.
+    /// Its name: the pattern that names it, or its part with a learning rate of its own.
     pub name: String,
+    /// The pattern that it is a part of, where it is not the whole of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub part_of: Option<String>,
     /// Its learning rate.
     pub lr: f64,
     /// Its weight decay, where it is not the optimizer's.
@@ -318,6 +321,7 @@ fn of_phase(plan: &Plan, phase: &PhasePlan) -> PhaseReport {
 fn of_group(graph: &Graph, group: &Group) -> GroupReport {
     GroupReport {
         name: group.name.clone(),
+        part_of: (group.pattern != group.name).then(|| group.pattern.clone()),
         lr: group.lr,
         weight_decay: group.weight_decay,
         trainable: group.params.iter().map(|&param| graph.params[param].def.count()).sum(),

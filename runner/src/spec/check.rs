@@ -57,13 +57,13 @@ fn describe<T: Display>(start: Bound<&T>, end: Bound<&T>) -> String {
 }
 
 /// All finite numbers above 0.
-const POSITIVE: (Bound<f64>, Bound<f64>) = (Bound::Excluded(0.0), Bound::Excluded(f64::INFINITY));
+pub const POSITIVE: (Bound<f64>, Bound<f64>) = (Bound::Excluded(0.0), Bound::Excluded(f64::INFINITY));
 
 /// All finite numbers from 0.
-const NOT_NEGATIVE: (Bound<f64>, Bound<f64>) = (Bound::Included(0.0), Bound::Excluded(f64::INFINITY));
+pub const NOT_NEGATIVE: (Bound<f64>, Bound<f64>) = (Bound::Included(0.0), Bound::Excluded(f64::INFINITY));
 
 /// `range` for bounds whose upper end is that the number is finite.
-fn finite(problems: &mut Problems, path: Path, value: f64, range: (Bound<f64>, Bound<f64>), what: &str) {
+pub fn finite(problems: &mut Problems, path: Path, value: f64, range: (Bound<f64>, Bound<f64>), what: &str) {
     if !range.contains(&value) {
         let bound =
             if value.is_finite() { describe(range.0.as_ref(), Bound::Unbounded) } else { "a finite number".to_owned() };
@@ -218,7 +218,7 @@ fn phases(problems: &mut Problems, path: &Path, phases: &[Phase]) {
         }
         range(problems, path.key("epochs"), &phase.epochs, 1.., "the number of epochs");
         stages(problems, &path.key("train"), &phase.train, "a phase needs something that trains");
-        each(problems, &path.key("lr"), &phase.lr, POSITIVE, "a learning rate");
+        phase.lr.check(&path.key("lr"), problems);
         if let Some(decay) = &phase.weight_decay {
             each(problems, &path.key("weight_decay"), decay, NOT_NEGATIVE, "weight decay");
         }
@@ -235,7 +235,13 @@ fn ordinal(index: usize) -> String {
 }
 
 /// Checks a setting of one value or of one a group.
-fn each(problems: &mut Problems, path: &Path, setting: &PerGroup<f64>, range: (Bound<f64>, Bound<f64>), what: &str) {
+pub fn each(
+    problems: &mut Problems,
+    path: &Path,
+    setting: &PerGroup<f64>,
+    range: (Bound<f64>, Bound<f64>),
+    what: &str,
+) {
     match setting {
         PerGroup::All(value) => finite(problems, path.clone(), *value, range, what),
         PerGroup::Map(map) if map.is_empty() => {

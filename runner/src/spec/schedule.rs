@@ -1,6 +1,6 @@
 //! `schedule:` in a spec.
 
-use super::PerGroup;
+use super::{LearningRate, PerGroup};
 use crate::optim::Optimizer;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -33,8 +33,8 @@ pub struct Phase {
     /// `"*"` for all that no other entry names. Each entry is a group; none may overlap another.
     /// What no entry names is frozen.
     pub train: Vec<String>,
-    /// Learning rate, for all groups or by group.
-    pub lr: PerGroup<f64>,
+    /// Learning rates: for all groups, by group, or falling from stage to stage.
+    pub lr: LearningRate,
     /// What batch norm does, for all groups or by group. By default `train` in groups that train
     /// and `frozen` elsewhere. Keys are patterns as in `train` and may name frozen parts too; a
     /// value for all, or for `"*"`, reaches frozen parts as well, but for `train`, which never

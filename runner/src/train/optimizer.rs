@@ -97,7 +97,8 @@ mod tests {
 
     #[test]
     fn norms_and_biases_decay_only_where_the_spec_says_so() {
-        let group = |weight_decay| Group { name: "head".into(), params: vec![], lr: 0.1, weight_decay };
+        let group =
+            |weight_decay| Group { name: "head".into(), pattern: "head".into(), params: vec![], lr: 0.1, weight_decay };
         let plain = Optimizer::AdamW(AdamW { weight_decay: 0.5, ..AdamW::default() });
         let all = Optimizer::Sgd(Sgd { weight_decay: 0.5, decay_norm_and_bias: true, ..Sgd::default() });
         let decay = |optimizer, own, role| weight_decay(optimizer, &group(own), role);

@@ -1,6 +1,9 @@
 //! The plan as a person reads it.
 
-use super::{BoundaryReport, ChangeReport, NormReport, PhaseReport, PlanReport, StageReport, WeightsReport};
+use super::{
+    BoundaryReport, ChangeReport, GroupReport, NormReport, PhaseReport, PlanReport, StageReport, WeightsReport,
+};
+use crate::plan::pattern::overview;
 use crate::report::number::{bytes, grouped, rate, rounded};
 use comfy_table::{CellAlignment, Table, presets};
 use std::fmt;
@@ -106,7 +109,7 @@ fn phases(phases: &[PhaseReport]) -> String {
     let mut table = table();
     table.set_header(["phase", "epochs", "trains", "lr", "trainable", "frozen", "batch norm", "boundary", "memory"]);
     for phase in phases {
-        let mut groups = phase.groups.iter().map(|group| [group.name.clone(), rate(group.lr)]);
+        let mut groups = groups(&phase.groups).into_iter();
         let [name, lr] = groups.next().unwrap_or_default();
         table.add_row([
             phase.name.clone(),
@@ -125,6 +128,25 @@ fn phases(phases: &[PhaseReport]) -> String {
     }
     align(&mut table, &[1, 3, 4, 5, 8]);
     render(&table)
+}
+
+/// Parts of one pattern are drawn together where there are more than this.
+const PARTS: usize = 6;
+
+/// What trains and how fast, a line a group: `blocks.0-15` and `1e-5 to 3e-4` for many parts of one
+/// pattern.
+fn groups(groups: &[GroupReport]) -> Vec<[String; 2]> {
+    let mut lines = Vec::new();
+    for parts in groups.chunk_by(|a, b| a.part_of.is_some() && a.part_of == b.part_of) {
+        match parts {
+            [first, .., last] if parts.len() > PARTS => {
+                let stages = parts.iter().map(|part| part.name.as_str());
+                lines.push([overview(stages), format!("{} to {}", rate(first.lr), rate(last.lr))]);
+            }
+            _ => lines.extend(parts.iter().map(|group| [group.name.clone(), rate(group.lr)])),
+        }
+    }
+    lines
 }
 
 fn norms(norms: NormReport) -> String {
