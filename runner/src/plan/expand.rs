@@ -55,7 +55,15 @@ pub fn expand(schedule: &Schedule) -> Vec<Draft> {
         let at = Place::Gradual(at.key("gradual_unfreeze"));
         unfreeze(shorthand).into_iter().map(move |phase| Draft { phase, at: at.clone() })
     });
-    written.chain(gradual).collect()
+    written.chain(gradual).map(|draft| with_defaults(draft, schedule)).collect()
+}
+
+/// The schedule's scheduler and warm-up where the phase has none of its own.
+fn with_defaults(mut draft: Draft, schedule: &Schedule) -> Draft {
+    let Phase { scheduler, warm_up, .. } = &mut draft.phase;
+    *scheduler = scheduler.take().or_else(|| schedule.scheduler.clone());
+    *warm_up = warm_up.take().or_else(|| schedule.warm_up.clone());
+    draft
 }
 
 /// Phase `i` trains the first `i + 1` stages, stage `j` with `lr / decay^j`: the further from the
@@ -70,14 +78,10 @@ pub fn unfreeze(shorthand: &GradualUnfreeze) -> Vec<Phase> {
         .map(|newest| {
             let training = &rates[..=newest];
             let stage = &training[newest].0;
-            Phase {
-                name: if newest == 0 { stage.clone() } else { format!("+{stage}") },
-                epochs: shorthand.every,
-                train: training.iter().map(|(stage, _)| stage.clone()).collect(),
-                lr: LearningRate::Groups(PerGroup::Map(training.iter().cloned().collect())),
-                batch_norm: None,
-                weight_decay: None,
-            }
+            let name = if newest == 0 { stage.clone() } else { format!("+{stage}") };
+            let train = training.iter().map(|(stage, _)| stage.clone()).collect();
+            let lr = LearningRate::Groups(PerGroup::Map(training.iter().cloned().collect()));
+            Phase::new(name, shorthand.every, train, lr)
         })
         .collect()
 }

@@ -3,7 +3,7 @@
 mod assemble;
 pub mod expand;
 #[cfg(test)]
-mod fixture;
+pub mod fixture;
 pub mod groups;
 #[cfg(test)]
 mod laws;

@@ -3,15 +3,30 @@
 use super::{Draft, groups, norms, rates};
 use crate::layers::{NormMode, Role};
 use crate::net::{Graph, NodeId, ParamId};
-use crate::spec::{NormSetting, Problem, Problems};
+use crate::optim::{Scheduler, WarmUp};
+use crate::spec::{NormSetting, Problem, Problems, Until};
 
 /// A phase, resolved. What trains in it is a function of this alone.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PhasePlan {
     /// The phase's name.
     pub name: String,
-    /// How many epochs it lasts.
+    /// How many epochs it lasts, at most.
     pub epochs: usize,
+    /// What ends it before.
+    pub until: Option<Until>,
+    /// Whether the next phase begins with its best weights rather than its last.
+    pub restore_best: bool,
+    /// How learning rates change over its steps.
+    pub scheduler: Scheduler,
+    /// How they rise before.
+    pub warm_up: Option<WarmUp>,
+    /// Whether the optimizer begins anew.
+    pub reset_optimizer: bool,
+    /// The greatest norm of the gradients, in place of regularization's.
+    pub clip_grad_norm: Option<f64>,
+    /// The greatest value of a gradient, in place of regularization's.
+    pub clip_grad_value: Option<f64>,
     /// The groups that train. Every parameter that trains is in exactly one.
     pub groups: Vec<Group>,
     /// What batch norm does, by node.
@@ -54,9 +69,17 @@ impl PhasePlan {
         let groups = groups_of(draft, graph, &owners, &settings, problems);
         let norms: Vec<NormMode> = settings.into_iter().map(mode).collect();
 
+        let given = &draft.phase;
         let mut phase = PhasePlan {
-            name: draft.phase.name.clone(),
-            epochs: draft.phase.epochs,
+            name: given.name.clone(),
+            epochs: given.most_epochs(),
+            until: given.until.clone(),
+            restore_best: given.restore_best,
+            scheduler: given.scheduler.clone().unwrap_or_default(),
+            warm_up: given.warm_up.clone(),
+            reset_optimizer: given.reset_optimizer,
+            clip_grad_norm: given.clip_grad_norm,
+            clip_grad_value: given.clip_grad_value,
             groups,
             norms,
             boundary: graph.nodes.len(),

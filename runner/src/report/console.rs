@@ -118,9 +118,11 @@ impl Observer for Console {
                 });
                 self.say(line);
             }
-            Event::PhaseFinished { phase, reason, frozen_hash, .. } => {
+            Event::PhaseFinished { phase, reason, restored_epoch, frozen_hash, .. } => {
                 let hash: String = frozen_hash.chars().take(12).collect();
-                let line = format!("  {phase} ends: {reason}; frozen tensors unchanged ({hash})");
+                let back =
+                    restored_epoch.map_or(String::new(), |epoch| format!("; back to the weights of epoch {epoch}"));
+                let line = format!("  {phase} ends: {reason}{back}; frozen tensors unchanged ({hash})");
                 self.say(style(line).dim().to_string());
             }
             Event::RunFinished { reason, data, best_epoch, test, seconds, .. } => {

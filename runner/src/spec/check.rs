@@ -159,6 +159,12 @@ fn net(problems: &mut Problems, spec: &Pipeline) {
 
 fn schedule(problems: &mut Problems, path: &Path, schedule: &Schedule) {
     optimizer(problems, &path.key("optimizer"), &schedule.optimizer);
+    if let Some(scheduler) = &schedule.scheduler {
+        scheduler.check(&path.key("scheduler"), problems);
+    }
+    if let Some(warm_up) = &schedule.warm_up {
+        warm_up.check(&path.key("warm_up"), problems);
+    }
     match (&schedule.phases, &schedule.gradual_unfreeze) {
         (Some(_), Some(_)) => problems.push(
             Problem::new(path.key("gradual_unfreeze"), "the phases are given twice: `phases` and `gradual_unfreeze`")
@@ -208,19 +214,12 @@ fn phases(problems: &mut Problems, path: &Path, phases: &[Phase]) {
     let mut seen = HashMap::new();
     for (i, phase) in phases.iter().enumerate() {
         let path = path.index(i);
-        if phase.name.trim().is_empty() {
-            problems.push(Problem::new(path.key("name"), "the name is empty"));
-        } else if let Some(first) = seen.insert(phase.name.as_str(), i) {
+        phase.check(&path, problems);
+        if let Some(first) = seen.insert(phase.name.as_str(), i) {
             let message = format!("two phases are called `{}`", phase.name);
             let help =
                 format!("the other is the {} in the list; logs and checkpoints tell phases by name", ordinal(first));
             problems.push(Problem::new(path.key("name"), message).help(help));
-        }
-        range(problems, path.key("epochs"), &phase.epochs, 1.., "the number of epochs");
-        stages(problems, &path.key("train"), &phase.train, "a phase needs something that trains");
-        phase.lr.check(&path.key("lr"), problems);
-        if let Some(decay) = &phase.weight_decay {
-            each(problems, &path.key("weight_decay"), decay, NOT_NEGATIVE, "weight decay");
         }
     }
 }
@@ -256,7 +255,8 @@ pub fn each(
     }
 }
 
-fn stages(problems: &mut Problems, path: &Path, stages: &[String], empty: &str) {
+/// Checks a list of stages' names.
+pub fn stages(problems: &mut Problems, path: &Path, stages: &[String], empty: &str) {
     if stages.is_empty() {
         problems.push(Problem::new(path.clone(), empty).help("`[head]` for the head, `[\"*\"]` for all of the net"));
     }
@@ -378,6 +378,15 @@ mod tests {
             ("schedule.phases.1.lr.head=0", "schedule.phases.1.lr.head"),
             ("schedule.phases.0.lr=.inf", "schedule.phases.0.lr"),
             ("schedule.phases.0.weight_decay=-1", "schedule.phases.0.weight_decay"),
+            ("schedule.phases.0.epochs=null", "schedule.phases.0"),
+            ("schedule.phases.0.max_epochs=3", "schedule.phases.0.max_epochs"),
+            ("schedule.phases.0.until={}", "schedule.phases.0.until"),
+            ("schedule.phases.0.scheduler={ step: { every: 0 } }", "schedule.phases.0.scheduler.step.every"),
+            ("schedule.phases.0.warm_up={ epochs: 4 }", "schedule.phases.0.warm_up.epochs"),
+            ("schedule.phases.0.clip_grad_norm=0", "schedule.phases.0.clip_grad_norm"),
+            ("schedule.phases.0.clip_grad_value=-1", "schedule.phases.0.clip_grad_value"),
+            ("schedule.scheduler={ exponential: { factor: 0 } }", "schedule.scheduler.exponential.factor"),
+            ("schedule.warm_up={ steps: 0 }", "schedule.warm_up.steps"),
             ("schedule.gradual_unfreeze={ every: 1, stages: [head], lr: 1 }", "schedule.gradual_unfreeze"),
         ] {
             let found = problems(&[set]);

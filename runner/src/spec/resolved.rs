@@ -69,6 +69,11 @@ mod tests {
                 "arch: efficientnet_lite0",
                 "arch: resnet18\n  insert: [{ after: stem, layer: batch_norm }, { after: stem, layer: { linear: { out: classes } } }]",
             ),
+            (
+                "lr: 3e-3",
+                "lr: 3e-3, scheduler: cosine, warm_up: { epochs: 0.5 }, restore_best: true, reset_optimizer: true",
+            ),
+            ("epochs: 4", "max_epochs: 4, until: { metric: val_auc, above: 0.9 }, clip_grad_norm: 1"),
             ("lr: 3e-3", "lr: { layer_decay: 0.75, top: 1e-3 }"),
             ("lr: 3e-3", "lr: { discriminative: { top: 1e-3, bottom: 1e-5 } }"),
             ("label_smoothing: 0.05", "class_weights: balanced\n  clip_grad_norm: 1.5"),

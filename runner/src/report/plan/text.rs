@@ -16,6 +16,9 @@ impl fmt::Display for PlanReport {
         writeln!(f, "{}\n\n{}", self.name, header(self))?;
         writeln!(f, "Layers\n\n{}", stages(self))?;
         write!(f, "Phases\n\n{}", phases(&self.phases))?;
+        if let Some(settings) = settings(&self.phases) {
+            write!(f, "\n{settings}")?;
+        }
         for warning in &self.warnings {
             write!(f, "\nwarning: {warning}\n")?;
         }
@@ -147,6 +150,28 @@ fn groups(groups: &[GroupReport]) -> Vec<[String; 2]> {
         }
     }
     lines
+}
+
+/// How phases go and end, for those that do not simply run at their rates for their epochs.
+fn settings(phases: &[PhaseReport]) -> Option<String> {
+    let mut table = table();
+    for phase in phases {
+        for (place, setting) in settings_of(phase).into_iter().enumerate() {
+            table.add_row([if place == 0 { phase.name.clone() } else { String::new() }, setting]);
+        }
+    }
+    (!table.is_empty()).then(|| render(&table))
+}
+
+fn settings_of(phase: &PhaseReport) -> Vec<String> {
+    let scheduler = phase.scheduler.as_ref().map(|scheduler| format!("learning rates: {scheduler}"));
+    let warm_up = phase.warm_up.as_ref().map(|warm_up| format!("{warm_up} from {} of them", warm_up.from));
+    let until = phase.until.as_ref().map(|until| format!("ends when {until}"));
+    let restore = phase.restore_best.then(|| "the next phase begins with its best weights".to_owned());
+    let reset = phase.reset_optimizer.then(|| "the optimizer begins anew".to_owned());
+    let norm = phase.clip_grad_norm.map(|norm| format!("gradients are clipped to a norm of {norm}"));
+    let value = phase.clip_grad_value.map(|value| format!("gradients are clipped to values up to {value}"));
+    [scheduler, warm_up, until, restore, reset, norm, value].into_iter().flatten().collect()
 }
 
 fn norms(norms: NormReport) -> String {
