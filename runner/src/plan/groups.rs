@@ -4,9 +4,9 @@
 //! names: alone it is everything, beside others it is the rest, as in the maps of settings. What
 //! no entry names is frozen. So every parameter is in exactly one group.
 
-use super::Draft;
 use super::pattern::{EVERYTHING, select};
 use crate::net::{Graph, ParamId};
+use crate::spec::Draft;
 use crate::spec::{PerGroup, Problem, Problems};
 
 /// The entry of `train` that each parameter belongs to, by parameter; `None` is frozen. Buffers
@@ -95,12 +95,11 @@ pub fn by_group<T: Copy>(setting: &PerGroup<T>, key: &str, draft: &Draft, proble
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::expand::expand;
     use crate::plan::fixture;
 
     fn draft(phase: &str) -> Draft {
         let schedule = fixture::yaml(&format!("phases: [{{ name: a, epochs: 1, {phase} }}]"));
-        expand(&schedule).remove(0)
+        fixture::drafts(&schedule).remove(0)
     }
 
     fn net() -> Graph {

@@ -64,7 +64,7 @@ impl Case {
 
     fn resolve(&self) -> Result<PhasePlan, Problems> {
         let mut problems = Problems::default();
-        let phase = PhasePlan::resolve(&expand(&self.schedule())[0], &net(), &mut problems);
+        let phase = PhasePlan::resolve(&fixture::drafts(&self.schedule())[0], &net(), &mut problems);
         problems.or(phase)
     }
 }
@@ -148,6 +148,83 @@ proptest! {
             for problem in problems.0 {
                 prop_assert!(problem.path.to_string().starts_with("schedule.phases.0."), "{}", problem.path);
             }
+        }
+    }
+}
+
+/// A schedule in any of its forms, over the stages of [`net`].
+fn schedules() -> impl Strategy<Value = String> {
+    let lr = || prop::sample::select(RATES);
+    let stage = || prop::sample::select(&["stem", "blocks.1", "blocks.2-3", "layer2", "head", "layer9"][..]);
+    let phase = || {
+        let train = prop::collection::vec(prop::sample::select(PATTERNS), 0..3);
+        (train, lr(), 0..4_usize).prop_map(|(train, lr, epochs)| {
+            let train = train.iter().map(|pattern| format!("'{pattern}'")).collect::<Vec<_>>().join(", ");
+            format!("{{ name: a{epochs}, epochs: {epochs}, train: [{train}], lr: {lr} }}")
+        })
+    };
+    let stages = || {
+        prop::option::of(prop::collection::vec(stage(), 0..4))
+            .prop_map(|stages| stages.map_or(String::new(), |stages| format!(", stages: [{}]", stages.join(", "))))
+    };
+    prop_oneof![
+        prop::collection::vec(phase(), 0..4).prop_map(|phases| format!("phases: [{}]", phases.join(", "))),
+        (stages(), 0..3_usize)
+            .prop_map(|(stages, every)| format!("gradual_unfreeze: {{ every: {every}, lr: 0.1{stages} }}")),
+        (prop::collection::btree_map(0..9_usize, stage(), 0..4), 0..9_usize, lr()).prop_map(|(joining, epochs, lr)| {
+            let joining: Vec<String> = joining.iter().map(|(epoch, stage)| format!("{epoch}: {stage}")).collect();
+            format!("{{ unfreeze_at: {{ {} }}, epochs: {epochs}, lr: {lr} }}", joining.join(", "))
+        }),
+        (-9..9_i64, lr()).prop_map(|(to, lr)| format!("{{ freeze_to: {to}, epochs: 3, lr: {lr} }}")),
+        (0..9_usize, lr()).prop_map(|(frozen, lr)| format!("{{ frozen_stages: {frozen}, epochs: 3, lr: {lr} }}")),
+        (0..3_usize).prop_map(|epochs| format!("fine_tune: {{ epochs: {epochs}, lr: 0.1 }}")),
+        lr().prop_map(|lr| format!(
+            "linear_probe_then_fine_tune: {{ probe_epochs: 1, probe_lr: 0.1, epochs: 2, lr: {lr} }}"
+        )),
+        (stages(), lr()).prop_map(|(stages, lr)| format!("progressive_freezing: {{ every: 1, lr: {lr}{stages} }}")),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn in_every_phase_of_any_schedule_a_parameter_is_in_one_group_or_frozen(yaml in schedules()) {
+        let graph = net();
+        let schedule: Schedule = fixture::yaml(&yaml);
+        let mut problems = Problems::default();
+        schedule.check_forms(&Path::of("schedule"), &mut problems);
+        let phases = super::phases(&schedule, &graph, &mut problems);
+        for problem in &problems.0 {
+            prop_assert!(problem.path.to_string().starts_with("schedule"), "{}", problem.path);
+        }
+        if !problems.0.is_empty() {
+            return Ok(());
+        }
+        for phase in &phases {
+            let trainable = phase.trainable(graph.params.len());
+            prop_assert!(trainable.contains(&true), "{yaml}");
+            for (param, meaning) in graph.params.iter().enumerate() {
+                let groups = phase.groups.iter().filter(|group| group.params.contains(&param)).count();
+                let moves = meaning.def.role.is_buffer() && phase.norms[meaning.node] == NormMode::Batch;
+                prop_assert_eq!(groups, usize::from(trainable[param]));
+                prop_assert_eq!(groups + usize::from(moves) + usize::from(phase.frozen[param]), 1);
+            }
+        }
+    }
+
+    #[test]
+    fn a_schedule_written_out_means_the_same(yaml in schedules()) {
+        let graph = net();
+        let schedule: Schedule = fixture::yaml(&yaml);
+        let mut problems = Problems::default();
+        schedule.check_forms(&Path::of("schedule"), &mut problems);
+        let short = super::phases(&schedule, &graph, &mut problems);
+        if problems.0.is_empty() {
+            let drafts = expand(&schedule, &graph, &mut problems);
+            let written: Vec<serde_json::Value> =
+                drafts.iter().map(|draft| serde_json::to_value(&draft.phase).unwrap()).collect();
+            let long: Schedule = serde_json::from_value(serde_json::json!({ "phases": written })).unwrap();
+            prop_assert_eq!(super::phases(&long, &graph, &mut problems), short);
+            prop_assert_eq!(problems, Problems::default());
         }
     }
 }

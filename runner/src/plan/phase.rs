@@ -1,9 +1,10 @@
 //! A phase of the plan, and which parameters train in it.
 
-use super::{Draft, groups, norms, rates};
+use super::{groups, norms, rates};
 use crate::layers::{NormMode, Role};
 use crate::net::{Graph, NodeId, ParamId};
 use crate::optim::{Scheduler, WarmUp};
+use crate::spec::Draft;
 use crate::spec::{NormSetting, Problem, Problems, Until};
 
 /// A phase, resolved. What trains in it is a function of this alone.

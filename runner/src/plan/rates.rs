@@ -1,10 +1,11 @@
 //! Learning rates: by group as the spec gives them, or stage by stage, in which case a group falls
 //! into one group a stage. Every parameter stays in exactly one group.
 
+use super::Group;
 use super::groups::by_group;
 use super::pattern::EVERYTHING;
-use super::{Draft, Group};
 use crate::net::{Graph, ParamId};
+use crate::spec::Draft;
 use crate::spec::learning_rate::{Discriminative, LayerDecay};
 use crate::spec::{LearningRate, Problem, Problems};
 
@@ -93,13 +94,13 @@ fn between(rates: Discriminative, above: usize, count: usize) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::{PhasePlan, expand::expand, fixture};
+    use crate::plan::{PhasePlan, fixture};
 
     const STAGES: &[&str] = &["stem", "blocks.0", "blocks.1", "head"];
 
     fn draft(phase: &str) -> Draft {
         let schedule = fixture::yaml(&format!("phases: [{{ name: a, epochs: 1, {phase} }}]"));
-        expand(&schedule).remove(0)
+        fixture::drafts(&schedule).remove(0)
     }
 
     fn groups(phase: &str) -> Vec<(String, f64)> {

@@ -1,7 +1,7 @@
 //! What must hold within a spec, whatever the net and the data are.
 
 use super::data::{Data, Image, Normalize, Split};
-use super::{GradualUnfreeze, Path, PerGroup, Phase, Pipeline, Problem, Problems, Schedule};
+use super::{Path, PerGroup, Phase, Pipeline, Problem, Problems, Schedule};
 use crate::optim::Optimizer;
 use std::collections::HashMap;
 use std::fmt::Display;
@@ -165,23 +165,9 @@ fn schedule(problems: &mut Problems, path: &Path, schedule: &Schedule) {
     if let Some(warm_up) = &schedule.warm_up {
         warm_up.check(&path.key("warm_up"), problems);
     }
-    match (&schedule.phases, &schedule.gradual_unfreeze) {
-        (Some(_), Some(_)) => problems.push(
-            Problem::new(path.key("gradual_unfreeze"), "the phases are given twice: `phases` and `gradual_unfreeze`")
-                .at_key()
-                .help("keep one of them"),
-        ),
-        (None, None) => problems.push(
-            Problem::new(path.clone(), "the phases are missing: neither `phases` nor `gradual_unfreeze` is given")
-                .help("a phase is `{ name: head, epochs: 4, train: [head], lr: 1e-3 }`"),
-        ),
-        _ => {}
-    }
+    schedule.check_forms(path, problems);
     if let Some(list) = &schedule.phases {
         phases(problems, &path.key("phases"), list);
-    }
-    if let Some(gradual) = &schedule.gradual_unfreeze {
-        gradual_unfreeze(problems, &path.key("gradual_unfreeze"), gradual);
     }
 }
 
@@ -267,13 +253,6 @@ pub fn stages(problems: &mut Problems, path: &Path, stages: &[String], empty: &s
             problems.push(Problem::new(path.index(i), format!("`{stage}` is listed twice")));
         }
     }
-}
-
-fn gradual_unfreeze(problems: &mut Problems, path: &Path, gradual: &GradualUnfreeze) {
-    range(problems, path.key("every"), &gradual.every, 1.., "the number of epochs");
-    stages(problems, &path.key("stages"), &gradual.stages, "nothing is listed that could train");
-    finite(problems, path.key("lr"), gradual.lr, POSITIVE, "the learning rate");
-    finite(problems, path.key("decay"), gradual.decay, POSITIVE, "the decay");
 }
 
 #[cfg(test)]
@@ -393,14 +372,5 @@ mod tests {
             assert_eq!(found.len(), 1, "{set}: {found:?}");
             assert_eq!(found[0].0, path, "{set}");
         }
-    }
-
-    #[test]
-    fn gradual_unfreezing_has_bounds_of_its_own() {
-        let sets =
-            ["schedule.phases=null", "schedule.gradual_unfreeze={ every: 0, stages: [head, head], lr: -1, decay: 0 }"];
-        let paths: Vec<String> = problems(&sets).into_iter().map(|(path, _)| path).collect();
-        let of = |key: &str| format!("schedule.gradual_unfreeze.{key}");
-        assert_eq!(paths, [of("every"), of("stages.1"), of("lr"), of("decay")]);
     }
 }

@@ -129,13 +129,13 @@ mod tests {
 
     /// What is remembered, by parameter, when the second phase begins.
     fn remembered(second: &str) -> Vec<(ParamId, i32)> {
-        use crate::plan::{expand::expand, fixture};
+        use crate::plan::fixture;
         use crate::spec::Problems;
         let yaml = format!(
             "phases: [{{ name: a, epochs: 1, train: [head, layer1], lr: 1 }}, {{ name: b, epochs: 1, lr: 1, {second} }}]"
         );
         let (graph, mut problems) = (fixture::net(&["stem", "layer1", "head"]), Problems::default());
-        let phases = expand(&fixture::yaml(&yaml)).into_iter();
+        let phases = fixture::drafts(&fixture::yaml(&yaml)).into_iter();
         let phases: Vec<PhasePlan> = phases.map(|draft| PhasePlan::resolve(&draft, &graph, &mut problems)).collect();
         assert_eq!(problems, Problems::default());
         let mut state: State<crate::engine::Cpu> = State::new(Optimizer::default());

@@ -71,14 +71,14 @@ impl<D: Kernels> SoFar<D> {
 mod tests {
     use super::*;
     use crate::engine::Cpu;
-    use crate::plan::expand::expand;
     use crate::plan::fixture;
     use crate::spec::Problems;
 
     fn phase(settings: &str) -> PhasePlan {
         let yaml = format!("phases: [{{ name: a, train: [head], lr: 1, {settings} }}]");
         let mut problems = Problems::default();
-        let phase = PhasePlan::resolve(&expand(&fixture::yaml(&yaml))[0], &fixture::net(&["head"]), &mut problems);
+        let phase =
+            PhasePlan::resolve(&fixture::drafts(&fixture::yaml(&yaml))[0], &fixture::net(&["head"]), &mut problems);
         problems.or(phase).unwrap()
     }
 

@@ -133,23 +133,30 @@ fn phases(phases: &[PhaseReport]) -> String {
     render(&table)
 }
 
-/// Parts of one pattern are drawn together where there are more than this.
-const PARTS: usize = 6;
+/// More groups than this are drawn together, those of one pattern or else of one rate.
+const GROUPS: usize = 6;
 
-/// What trains and how fast, a line a group: `blocks.0-15` and `1e-5 to 3e-4` for many parts of one
-/// pattern.
+/// What trains and how fast, a line a group. Many groups are drawn together: `stem, blocks.0-15, head`
+/// and `1e-5 to 3e-4`.
 fn groups(groups: &[GroupReport]) -> Vec<[String; 2]> {
-    let mut lines = Vec::new();
-    for parts in groups.chunk_by(|a, b| a.part_of.is_some() && a.part_of == b.part_of) {
-        match parts {
-            [first, .., last] if parts.len() > PARTS => {
-                let stages = parts.iter().map(|part| part.name.as_str());
-                lines.push([overview(stages), format!("{} to {}", rate(first.lr), rate(last.lr))]);
-            }
-            _ => lines.extend(parts.iter().map(|group| [group.name.clone(), rate(group.lr)])),
-        }
+    if groups.len() <= GROUPS {
+        return groups.iter().map(|group| [group.name.clone(), rate(group.lr)]).collect();
     }
-    lines
+    let together = groups.chunk_by(|a, b| a.part_of == b.part_of);
+    together.map(|parts| [names(parts), rates(parts)]).collect()
+}
+
+fn names(groups: &[GroupReport]) -> String {
+    let names = || groups.iter().map(|group| group.name.as_str());
+    // Towards the image, runs of numbers go down, and are drawn together the other way round.
+    let (forth, back) = (overview(names()), overview(names().rev()));
+    if back.len() < forth.len() { back } else { forth }
+}
+
+fn rates(groups: &[GroupReport]) -> String {
+    let rates = || groups.iter().map(|group| group.lr);
+    let (low, high) = (rates().fold(f64::INFINITY, f64::min), rates().fold(0.0, f64::max));
+    if rate(low) == rate(high) { rate(low) } else { format!("{} to {}", rate(low), rate(high)) }
 }
 
 /// How phases go and end, for those that do not simply run at their rates for their epochs.
