@@ -152,7 +152,10 @@ impl Phase {
                 .at_key()
                 .help("add `max_epochs: 20`"),
             ),
-            (None, None, None) => problems.push(Problem::new(at.clone(), "`epochs` is missing")),
+            (None, None, None) => problems.push(
+                Problem::new(at.clone(), "a phase needs `epochs`")
+                    .help("add `epochs: 4`; a phase that ends by `until` may have `max_epochs` instead"),
+            ),
             (None, Some(_), None) => problems.push(
                 Problem::new(at.key("max_epochs"), "`max_epochs` goes with `until`, and there is none")
                     .at_key()

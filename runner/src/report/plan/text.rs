@@ -171,14 +171,23 @@ fn settings(phases: &[PhaseReport]) -> Option<String> {
 }
 
 fn settings_of(phase: &PhaseReport) -> Vec<String> {
-    let scheduler = phase.scheduler.as_ref().map(|scheduler| format!("learning rates: {scheduler}"));
-    let warm_up = phase.warm_up.as_ref().map(|warm_up| format!("{warm_up} from {} of them", warm_up.from));
+    let rates = over_time(phase).map(|course| format!("learning rates: {course}"));
     let until = phase.until.as_ref().map(|until| format!("ends when {until}"));
     let restore = phase.restore_best.then(|| "the next phase begins with its best weights".to_owned());
     let reset = phase.reset_optimizer.then(|| "the optimizer begins anew".to_owned());
     let norm = phase.clip_grad_norm.map(|norm| format!("gradients are clipped to a norm of {norm}"));
     let value = phase.clip_grad_value.map(|value| format!("gradients are clipped to values up to {value}"));
-    [scheduler, warm_up, until, restore, reset, norm, value].into_iter().flatten().collect()
+    [rates, until, restore, reset, norm, value].into_iter().flatten().collect()
+}
+
+/// How a phase's learning rates change, where they do.
+fn over_time(phase: &PhaseReport) -> Option<String> {
+    match (&phase.warm_up, &phase.scheduler) {
+        (None, None) => None,
+        (None, Some(scheduler)) => Some(scheduler.to_string()),
+        (Some(warm_up), None) => Some(format!("{warm_up} from {}, then constant", warm_up.from)),
+        (Some(warm_up), Some(scheduler)) => Some(format!("{warm_up} from {}, then {scheduler}", warm_up.from)),
+    }
 }
 
 fn norms(norms: NormReport) -> String {
