@@ -30,6 +30,8 @@ pub enum Purpose {
     Synthetic = 7,
     /// Which samples are drawn when a data set is prepared.
     Prepare = 8,
+    /// What a layer of a plugin is tried with.
+    Check = 9,
 }
 
 /// Identifies one use of randomness.
@@ -97,6 +99,11 @@ impl Stream {
         self.words[self.used - 1]
     }
 
+    /// A key drawn: what is built on it draws on its own, however much it draws.
+    pub fn key(&mut self) -> Key {
+        Key(u64::from(self.bits()) << 32 | u64::from(self.bits()))
+    }
+
     /// A number in `[0, 1)`.
     pub fn unit(&mut self) -> f32 {
         (self.bits() >> 8) as f32 / (1 << 24) as f32
@@ -162,6 +169,16 @@ mod tests {
         assert!((unit / n - 0.5).abs() < 0.005);
         assert!((normal / n).abs() < 0.01);
         assert!((square / n - 1.0).abs() < 0.02);
+    }
+
+    #[test]
+    fn keys_drawn_differ_and_use_all_of_their_bits() {
+        let mut stream = Key::new(1, Purpose::Augment).stream();
+        let keys: Vec<u64> = (0..1000).map(|_| stream.key().word()).collect();
+        for bit in 0..64 {
+            let set = keys.iter().filter(|key| **key >> bit & 1 == 1).count();
+            assert!((430..570).contains(&set), "bit {bit}: {set} of 1000");
+        }
     }
 
     #[test]

@@ -13,6 +13,7 @@ fn a_loss_that_is_no_number_names_step_group_and_remedy() {
         .assert()
         .code(1)
         .stderr(contains("the loss became"))
+        .stderr(contains("first in the output of `layers.3` (conv2d)"))
         .stderr(contains("phase `all`"))
         .stderr(contains("clip_grad_norm"));
     let events = place.events("run");

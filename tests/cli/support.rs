@@ -59,12 +59,20 @@ impl Place {
 
     /// The binary, with nothing of the machine's data sets in sight.
     pub fn runner(&self, args: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_runner"));
+        self.command(env!("CARGO_BIN_EXE_runner"), args)
+    }
+
+    /// A program that may call the binary, in the same surroundings.
+    pub fn command(&self, program: &str, args: &[&str]) -> Command {
+        let mut command = Command::new(program);
         isolate(&mut |key, value| match value {
             Some(value) => drop(command.env(key, value)),
             None => drop(command.env_remove(key)),
         });
         command.env("RUNNER_CACHE", self.path().join("cache")).current_dir(self.path()).args(args);
+        // Where plugins that are crates are built: once for all tests, and from what is there.
+        let builds = Path::new(env!("CARGO_TARGET_TMPDIR")).join("../plugins");
+        command.env("CARGO_TARGET_DIR", builds).env("CARGO_NET_OFFLINE", "true");
         command
     }
 
@@ -88,6 +96,11 @@ fn isolate(set: &mut dyn FnMut(&str, Option<&str>)) {
         set(key, None);
     }
     set("NO_COLOR", Some("1"));
+}
+
+/// A folder of the repository.
+pub fn repository(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(path)
 }
 
 /// The events of a kind.

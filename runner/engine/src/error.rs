@@ -22,6 +22,14 @@ pub enum EngineError {
     /// An operation from outside of the engine failed: in its own words.
     #[error("{0}")]
     Foreign(String),
+    /// An operation from outside of the engine failed on the way back.
+    #[error("{error}")]
+    Back {
+        /// Where it is: what [`crate::Tape::enter`] was given.
+        place: usize,
+        /// What it said.
+        error: Box<EngineError>,
+    },
     /// The device asked for is not there, or not built in.
     #[error("{0}")]
     NoDevice(String),

@@ -91,6 +91,17 @@ impl<D: Kernels> Held<D> {
     }
 }
 
+/// Zeroed memory for an operation. How much is not the engine's to say, so there may not be that much.
+pub(crate) fn scratch(operation: &dyn Foreign) -> Result<Vec<u64>> {
+    let words = operation.scratch_words();
+    let mut scratch = Vec::new();
+    scratch.try_reserve_exact(words).map_err(|_| {
+        EngineError::Foreign(format!("there is no memory for {} bytes of scratch", words.saturating_mul(8)))
+    })?;
+    scratch.resize(words, 0);
+    Ok(scratch)
+}
+
 /// Runs a foreign operation on any device: operands are copied to the host, results back.
 ///
 /// An error on the way back is kept by the tape, which tells it when it has been run.
@@ -106,7 +117,7 @@ pub(crate) fn through_host<D: Kernels>(
         return Err(EngineError::Foreign("an operation without operands".into()));
     };
     let recorded = tape.records(&operands);
-    let mut scratch = vec![0; operation.scratch_words()];
+    let mut scratch = scratch(operation.as_ref())?;
     let mut values = vec![0.0; output.iter().product()];
     {
         let copies = copies(inputs.iter().chain(params).map(Some));

@@ -26,18 +26,22 @@ pub struct Tape<D: Kernels> {
 
 /// Keeps the first error of a foreign operation on the way back, which dfdx's errors cannot carry.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Fault(Arc<Mutex<Option<EngineError>>>);
+pub(crate) struct Fault {
+    first: Arc<Mutex<Option<EngineError>>>,
+    /// See [`Tape::enter`].
+    place: usize,
+}
 
 impl Fault {
     /// Keeps the error, if it is one and the first.
     pub fn note(&self, result: Result<()>) {
-        if let (Err(error), Ok(mut first)) = (result, self.0.lock()) {
-            first.get_or_insert(error);
+        if let (Err(error), Ok(mut first)) = (result, self.first.lock()) {
+            first.get_or_insert_with(|| EngineError::Back { place: self.place, error: Box::new(error) });
         }
     }
 
     fn told(&self) -> Result<()> {
-        self.0.lock().ok().and_then(|mut first| first.take()).map_or(Ok(()), Err)
+        self.first.lock().ok().and_then(|mut first| first.take()).map_or(Ok(()), Err)
     }
 }
 
@@ -72,6 +76,12 @@ impl<D: Kernels> Tape<D> {
         }
     }
 
+    /// Says by a number where the operations are that follow. An error that one of them has on the way
+    /// back, if it is a foreign one, carries the number.
+    pub fn enter(&mut self, place: usize) {
+        self.fault.place = place;
+    }
+
     /// Where a foreign operation leaves its error.
     pub(crate) fn fault(&self) -> Fault {
         self.fault.clone()
@@ -88,6 +98,8 @@ impl<D: Kernels> Tape<D> {
     }
 
     /// Runs the tape backwards from a scalar loss.
+    ///
+    /// The error of a foreign operation is an [`EngineError::Back`].
     pub fn backward(self, loss: &Tensor<D>) -> Result<Gradients<D>> {
         let loss = loss.shaped(())?.put_tape(self.operations.unwrap_or_default());
         let gradients = loss.try_backward().map_err(EngineError::device("backward"))?;

@@ -12,6 +12,8 @@ pub enum Border {
     Black,
     /// The image mirrored, without repeating its outermost pixels.
     Reflect,
+    /// Its outermost pixels repeated.
+    Edge,
 }
 
 impl Border {
@@ -24,6 +26,7 @@ impl Border {
         }
         match self {
             Border::Black => None,
+            Border::Edge => Some((at.max(0) as usize).min(len.saturating_sub(1))),
             Border::Reflect => {
                 let period = (2 * len).saturating_sub(2).max(1);
                 let folded = at.rem_euclid(period as isize) as usize;
@@ -38,10 +41,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn reflection_does_not_repeat_the_outermost_pixel() {
+    fn each_border_has_its_places() {
         let places: Vec<_> = (-4..8).map(|at| Border::Reflect.place(at, 4)).collect();
         assert_eq!(places, [2, 3, 2, 1, 0, 1, 2, 3, 2, 1, 0, 1].map(Some));
         assert_eq!(Border::Reflect.place(-7, 1), Some(0));
+        assert_eq!([-3, 1, 9].map(|at| Border::Edge.place(at, 4)), [0, 1, 3].map(Some));
         assert_eq!(Border::Black.place(-1, 4), None);
         assert_eq!(Border::Black.place(4, 4), None);
     }

@@ -48,15 +48,25 @@ macro_rules! augmentations {
             $($(#[$doc])* $variant($entry) = $name),*
         }
 
+        impl Entry for Augment {
+            fn name(&self) -> &'static str {
+                Augment::name(self)
+            }
+
+            fn check(&self, at: &Path, problems: &mut Problems) {
+                ImageAugment::check(self, at, problems);
+            }
+        }
+
         impl ImageAugment for Augment {
             fn check(&self, at: &Path, problems: &mut Problems) {
-                match self { $(Augment::$variant(entry) => entry.check(at, problems),)* }
+                match self { $(Augment::$variant(entry) => ImageAugment::check(entry, at, problems),)* }
             }
-            fn crops(&self) -> bool {
-                match self { $(Augment::$variant(entry) => entry.crops(),)* }
+            fn sizes(&self) -> bool {
+                match self { $(Augment::$variant(entry) => entry.sizes(),)* }
             }
-            fn apply(&self, image: Pixels, target: [usize; 2], random: &mut Stream) -> Pixels {
-                match self { $(Augment::$variant(entry) => entry.apply(image, target, random),)* }
+            fn apply(&self, image: Pixels, context: Context, random: &mut Stream) -> Pixels {
+                match self { $(Augment::$variant(entry) => entry.apply(image, context, random),)* }
             }
         }
     };
@@ -71,12 +81,22 @@ macro_rules! batch_augmentations {
             $($(#[$doc])* $variant($entry) = $name),*
         }
 
+        impl Entry for BatchAugment {
+            fn name(&self) -> &'static str {
+                BatchAugment::name(self)
+            }
+
+            fn check(&self, at: &Path, problems: &mut Problems) {
+                WholeBatchAugment::check(self, at, problems);
+            }
+        }
+
         impl WholeBatchAugment for BatchAugment {
             fn check(&self, at: &Path, problems: &mut Problems) {
-                match self { $(BatchAugment::$variant(entry) => entry.check(at, problems),)* }
+                match self { $(BatchAugment::$variant(entry) => WholeBatchAugment::check(entry, at, problems),)* }
             }
-            fn apply(&self, batch: &mut BatchValues, random: &mut Stream) {
-                match self { $(BatchAugment::$variant(entry) => entry.apply(batch, random),)* }
+            fn apply(&self, batch: &mut BatchValues, epoch: u64, random: &mut Stream) {
+                match self { $(BatchAugment::$variant(entry) => entry.apply(batch, epoch, random),)* }
             }
         }
     };

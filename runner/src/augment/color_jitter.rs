@@ -1,7 +1,6 @@
 //! `color_jitter`.
 
-use super::pixels::luminance;
-use super::{ImageAugment, Pixels};
+use super::{Context, ImageAugment, Pixels, colour};
 use crate::random::Stream;
 use crate::spec::{Path, Problem, Problems};
 use schemars::JsonSchema;
@@ -57,10 +56,10 @@ impl ColorJitter {
 impl Change {
     fn apply(self, image: &mut Pixels) {
         match self {
-            Change::Brightness(factor) => blend_with(image, factor, |_| 0.0),
-            Change::Contrast(factor) => blend_with(image, factor, mean_luminance),
-            Change::Saturation(factor) => saturate(image, factor),
-            Change::Hue(shift) => shift_hue(image, shift),
+            Change::Brightness(factor) => colour::brighten(image, factor),
+            Change::Contrast(factor) => colour::contrast(image, factor),
+            Change::Saturation(factor) => colour::saturate(image, factor),
+            Change::Hue(shift) => colour::shift_hue(image, shift),
         }
     }
 }
@@ -81,79 +80,11 @@ impl ImageAugment for ColorJitter {
         }
     }
 
-    fn apply(&self, mut image: Pixels, _: [usize; 2], random: &mut Stream) -> Pixels {
+    fn apply(&self, mut image: Pixels, _: Context, random: &mut Stream) -> Pixels {
         for change in self.draw(random) {
             change.apply(&mut image);
         }
         image
-    }
-}
-
-fn to_byte(value: f32) -> u8 {
-    // The cast cuts to 0..=255.
-    (value + 0.5) as u8
-}
-
-/// Whether a factor is so near to 1 that every byte is rounded to what it was.
-fn changes_nothing(factor: f32) -> bool {
-    (factor - 1.0).abs() < 1e-3
-}
-
-/// Moves every value towards `other`, or away from it where the factor is above 1.
-fn blend_with(image: &mut Pixels, factor: f32, other: impl Fn(&Pixels) -> f32) {
-    if changes_nothing(factor) {
-        return;
-    }
-    let other = (1.0 - factor) * other(image);
-    let table: [u8; 256] = std::array::from_fn(|value| to_byte(factor * value as f32 + other));
-    for value in &mut image.bytes {
-        *value = table[usize::from(*value)];
-    }
-}
-
-fn mean_luminance(image: &Pixels) -> f32 {
-    let sum: u64 = image.bytes.chunks_exact(image.channels).map(|pixel| u64::from(luminance(pixel))).sum();
-    (sum as f64 / (image.height * image.width) as f64) as f32
-}
-
-fn saturate(image: &mut Pixels, factor: f32) {
-    if changes_nothing(factor) || image.channels != 3 {
-        return;
-    }
-    for pixel in image.bytes.chunks_exact_mut(3) {
-        let grey = (1.0 - factor) * f32::from(luminance(pixel));
-        for value in pixel {
-            *value = to_byte(factor * f32::from(*value) + grey);
-        }
-    }
-}
-
-/// Turns the hue in the HSV hexcone (Smith 1978); saturation and value are kept.
-fn shift_hue(image: &mut Pixels, shift: f32) {
-    if shift == 0.0 || image.channels != 3 {
-        return;
-    }
-    for pixel in image.bytes.chunks_exact_mut(3) {
-        let channels = [0, 1, 2].map(|channel| pixel[channel]);
-        let (most, least) = channels.iter().fold((0, 255), |(most, least), &value| (value.max(most), value.min(least)));
-        if most == least {
-            continue;
-        }
-        let [r, g, b] = channels.map(f32::from);
-        let range = f32::from(most - least);
-        let sector = if most == channels[0] {
-            (g - b) / range
-        } else if most == channels[1] {
-            2.0 + (b - r) / range
-        } else {
-            4.0 + (r - g) / range
-        };
-        let sector = (sector / 6.0 + shift).rem_euclid(1.0) * 6.0;
-        // Each channel is a trapezoid over the colour wheel, a third of it apart.
-        for (value, offset) in pixel.iter_mut().zip([5.0, 3.0, 1.0]) {
-            let place = (offset + sector) % 6.0;
-            *value = to_byte(f32::from(most) - range * place.min(4.0 - place).clamp(0.0, 1.0));
-        }
     }
 }
 
@@ -167,39 +98,9 @@ mod tests {
     }
 
     #[test]
-    fn formulas_are_torchvisions() {
-        let mut bright = image();
-        Change::Brightness(1.5).apply(&mut bright);
-        assert_eq!(bright.bytes, [255, 150, 75, 15, 30, 45, 135, 135, 135]);
-
-        // Luminances 124, 18, 90: mean 77.33.
-        assert!((mean_luminance(&image()) - 232.0 / 3.0).abs() < 1e-4);
-        let mut flat = image();
-        Change::Contrast(0.5).apply(&mut flat);
-        assert_eq!(flat.bytes, [139, 89, 64, 44, 49, 54, 84, 84, 84]);
-
-        let mut grey = image();
-        Change::Saturation(0.0).apply(&mut grey);
-        assert_eq!(grey.bytes, [124, 124, 124, 18, 18, 18, 90, 90, 90]);
-    }
-
-    #[test]
-    fn hue_goes_around_the_wheel() {
-        for (shift, expected) in [(1.0 / 3.0, [50, 200, 100]), (-1.0 / 3.0, [100, 50, 200]), (1.0, [200, 100, 50])] {
-            let mut shifted = image();
-            Change::Hue(shift).apply(&mut shifted);
-            assert_eq!(shifted.bytes[..3], expected, "by {shift}");
-            assert_eq!(shifted.bytes[6..], [90, 90, 90], "grey has no hue");
-        }
-        let mut opposite = Pixels { height: 1, width: 1, channels: 3, bytes: vec![255, 0, 0] };
-        Change::Hue(0.5).apply(&mut opposite);
-        assert_eq!(opposite.bytes, [0, 255, 255]);
-    }
-
-    #[test]
     fn nothing_asked_for_changes_nothing() {
         let mut random = Key::new(3, Purpose::Augment).stream();
-        assert_eq!(ColorJitter::default().apply(image(), [1, 3], &mut random), image());
+        assert_eq!(ColorJitter::default().apply(image(), [1, 3].into(), &mut random), image());
     }
 
     #[test]
@@ -207,7 +108,7 @@ mod tests {
         let jitter = ColorJitter { brightness: 0.5, ..ColorJitter::default() };
         let grey = Pixels { height: 1, width: 1, channels: 1, bytes: vec![100] };
         let values: Vec<u8> = (0..400)
-            .map(|n| jitter.apply(grey.clone(), [1, 1], &mut Key::new(n, Purpose::Augment).stream()).bytes[0])
+            .map(|n| jitter.apply(grey.clone(), [1, 1].into(), &mut Key::new(n, Purpose::Augment).stream()).bytes[0])
             .collect();
         assert!(values.iter().all(|value| (50..=150).contains(value)));
         assert!(values.iter().any(|&value| value < 55) && values.iter().any(|&value| value > 145));

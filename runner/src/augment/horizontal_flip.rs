@@ -1,6 +1,7 @@
 //! `horizontal_flip`.
 
-use super::{ImageAugment, Pixels, check_probability};
+use super::arguments::check_probability;
+use super::{Context, ImageAugment, Pixels};
 use crate::random::Stream;
 use crate::spec::{Path, Problems};
 use schemars::JsonSchema;
@@ -21,7 +22,7 @@ impl ImageAugment for HorizontalFlip {
         check_probability(self.p, at.clone(), problems);
     }
 
-    fn apply(&self, mut image: Pixels, _: [usize; 2], random: &mut Stream) -> Pixels {
+    fn apply(&self, mut image: Pixels, _: Context, random: &mut Stream) -> Pixels {
         if random.chance(self.p) {
             for row in image.bytes.chunks_exact_mut(image.width * image.channels) {
                 for left in 0..image.width / 2 {
@@ -45,9 +46,9 @@ mod tests {
     fn mirrors_rows_and_keeps_pixels_whole() {
         let image = Pixels { height: 2, width: 3, channels: 3, bytes: (0..18).collect() };
         let mut random = Key::new(0, Purpose::Augment).stream();
-        let flipped = HorizontalFlip { p: 1.0 }.apply(image.clone(), [2, 3], &mut random);
+        let flipped = HorizontalFlip { p: 1.0 }.apply(image.clone(), [2, 3].into(), &mut random);
         assert_eq!(flipped.bytes, [6, 7, 8, 3, 4, 5, 0, 1, 2, 15, 16, 17, 12, 13, 14, 9, 10, 11]);
-        assert_eq!(HorizontalFlip { p: 0.0 }.apply(image.clone(), [2, 3], &mut random), image);
+        assert_eq!(HorizontalFlip { p: 0.0 }.apply(image.clone(), [2, 3].into(), &mut random), image);
     }
 
     #[test]
@@ -55,7 +56,8 @@ mod tests {
         let image = Pixels { height: 1, width: 2, channels: 1, bytes: vec![0, 1] };
         let mut random = Key::new(1, Purpose::Augment).stream();
         let flip = HorizontalFlip { p: 0.3 };
-        let flipped = (0..5000).filter(|_| flip.apply(image.clone(), [1, 2], &mut random).bytes == [1, 0]).count();
+        let flipped =
+            (0..5000).filter(|_| flip.apply(image.clone(), [1, 2].into(), &mut random).bytes == [1, 0]).count();
         assert!((1400..1600).contains(&flipped), "{flipped} of 5000");
     }
 

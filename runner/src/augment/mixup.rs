@@ -1,8 +1,10 @@
 //! `mixup`.
 
+use super::arguments::check_probability;
+use super::distributions::{beta, check_alpha};
 use super::{BatchValues, WholeBatchAugment};
 use crate::random::Stream;
-use crate::spec::{Path, Problem, Problems};
+use crate::spec::{Path, Problems};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -17,27 +19,37 @@ pub struct Mixup {
     /// How strongly images are blended: near 0 hardly, 1 by any share alike. Above 0.
     #[serde(default = "Mixup::default_alpha")]
     pub alpha: f32,
+    /// With which probability a batch is blended at all, in [0, 1].
+    #[serde(default = "Mixup::default_p")]
+    pub p: f32,
 }
 
 impl Mixup {
     fn default_alpha() -> f32 {
         0.2
     }
+
+    fn default_p() -> f32 {
+        1.0
+    }
 }
 
 impl WholeBatchAugment for Mixup {
     fn check(&self, at: &Path, problems: &mut Problems) {
-        if !(self.alpha > 0.0 && self.alpha <= 1e6) {
-            let problem = Problem::new(at.key("alpha"), format!("{} is no parameter of a Beta", self.alpha));
-            problems.push(problem.help("expected a number above 0, such as 0.2"));
-        }
+        check_alpha(self.alpha, at.key("alpha"), problems);
+        check_probability(self.p, at.key("p"), problems);
     }
 
-    fn apply(&self, batch: &mut BatchValues, random: &mut Stream) {
+    fn apply(&self, batch: &mut BatchValues, _: u64, random: &mut Stream) {
         let share = beta(f64::from(self.alpha), random) as f32;
         let mut partners: Vec<usize> = (0..batch.samples).collect();
         random.shuffle(&mut partners);
-        blend(&mut batch.images, batch.image_len, &partners, share);
+        // Drawn last, so that what is blended does not depend on how often.
+        if !random.chance(self.p) {
+            return;
+        }
+        let image_len = batch.image_len();
+        blend(&mut batch.images, image_len, &partners, share);
         blend(&mut batch.targets, batch.classes, &partners, share);
     }
 }
@@ -81,29 +93,6 @@ fn mix(row: &mut [f32], partner: &[f32], share: f32) {
     }
 }
 
-/// A number from `Beta(alpha, alpha)`, as the share of one of two Gamma numbers in their sum. They
-/// are compared by logarithm: both underflow where `alpha` is small.
-fn beta(alpha: f64, random: &mut Stream) -> f64 {
-    let (a, b) = (log_gamma_variate(alpha, random), log_gamma_variate(alpha, random));
-    1.0 / (1.0 + (b - a).exp())
-}
-
-/// The logarithm of a number from `Gamma(shape, 1)` (Marsaglia and Tsang 2000; for small shapes
-/// `Gamma(shape) = Gamma(shape + 1) * U^(1 / shape)`).
-fn log_gamma_variate(shape: f64, random: &mut Stream) -> f64 {
-    let boost = (1.0 - f64::from(random.unit())).ln() / shape;
-    let d = shape + 1.0 - 1.0 / 3.0;
-    let c = 1.0 / (9.0 * d).sqrt();
-    loop {
-        let z = f64::from(random.normal());
-        let u = 1.0 - f64::from(random.unit());
-        let v = (1.0 + c * z).powi(3);
-        if v > 0.0 && u.ln() < 0.5 * z * z + d - d * v + d * v.ln() {
-            return (d * v).ln() + boost;
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -111,20 +100,6 @@ mod tests {
 
     fn stream(n: u64) -> Stream {
         Key::new(n, Purpose::AugmentBatch).stream()
-    }
-
-    #[test]
-    fn beta_has_its_mean_and_variance() {
-        for alpha in [0.01, 0.2, 1.0, 4.0] {
-            let mut random = stream(1);
-            let draws: Vec<f64> = (0..20_000).map(|_| beta(alpha, &mut random)).collect();
-            assert!(draws.iter().all(|draw| (0.0..=1.0).contains(draw)));
-            let mean = draws.iter().sum::<f64>() / 20_000.0;
-            let variance = draws.iter().map(|draw| (draw - mean).powi(2)).sum::<f64>() / 20_000.0;
-            let expected = 1.0 / (4.0 * (2.0 * alpha + 1.0));
-            assert!((mean - 0.5).abs() < 0.012, "{alpha}: mean {mean}");
-            assert!((variance - expected).abs() < 0.03 * expected, "{alpha}: variance {variance}, not {expected}");
-        }
     }
 
     #[test]
@@ -148,8 +123,8 @@ mod tests {
             // Each image holds its own target, so afterwards it must hold its mixed target.
             let one_hot: Vec<f32> = (0..30).map(|i| f32::from(i % 3 == (i / 3) % 3)).collect();
             let mut batch =
-                BatchValues { samples: 10, image_len: 3, classes: 3, images: one_hot.clone(), targets: one_hot };
-            Mixup { alpha: 0.4 }.apply(&mut batch, &mut stream(n));
+                BatchValues { samples: 10, dims: [1, 1, 3], classes: 3, images: one_hot.clone(), targets: one_hot };
+            Mixup { alpha: 0.4, p: 1.0 }.apply(&mut batch, 0, &mut stream(n));
             assert_eq!(batch.images, batch.targets);
             for row in batch.targets.chunks_exact(3) {
                 assert!((row.iter().sum::<f32>() - 1.0).abs() < 1e-6 && row.iter().all(|&p| p >= 0.0), "{row:?}");
@@ -160,10 +135,37 @@ mod tests {
     #[test]
     fn one_image_stays_itself() {
         let mut batch =
-            BatchValues { samples: 1, image_len: 2, classes: 2, images: vec![0.25, -3.0], targets: vec![0.0, 1.0] };
+            BatchValues { samples: 1, dims: [1, 1, 2], classes: 2, images: vec![0.25, -3.0], targets: vec![0.0, 1.0] };
         let before = batch.clone();
-        Mixup { alpha: 1.0 }.apply(&mut batch, &mut stream(0));
+        Mixup { alpha: 1.0, p: 1.0 }.apply(&mut batch, 0, &mut stream(0));
         assert!((batch.images[0] - before.images[0]).abs() < 1e-6 && (batch.images[1] - before.images[1]).abs() < 1e-6);
         assert!(batch.targets[0].abs() < 1e-6);
+    }
+
+    #[test]
+    fn it_happens_as_often_as_it_says() {
+        let before = BatchValues {
+            samples: 2,
+            dims: [1, 1, 1],
+            classes: 2,
+            images: vec![0.0, 1.0],
+            targets: vec![1.0, 0.0, 0.0, 1.0],
+        };
+        let changed = |n: &u64| {
+            let mut batch = before.clone();
+            Mixup { alpha: 1.0, p: 0.3 }.apply(&mut batch, 0, &mut stream(*n));
+            batch != before
+        };
+        // Half of the random orders of two change nothing.
+        let count = (0..2000).filter(changed).count();
+        assert!((240..360).contains(&count), "{count} of 2000");
+    }
+
+    #[test]
+    fn bad_values_are_named_by_key() {
+        let mut problems = Problems::default();
+        Mixup { alpha: 0.0, p: 2.0 }.check(&Path::of("a"), &mut problems);
+        let paths: Vec<_> = problems.0.iter().map(|problem| problem.path.to_string()).collect();
+        assert_eq!(paths, ["a.alpha", "a.p"]);
     }
 }

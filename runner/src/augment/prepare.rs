@@ -1,6 +1,6 @@
 //! The way of one image from its source to the net's input.
 
-use super::{Augment, ImageAugment, Pixels, fit};
+use super::{Augment, Context, ImageAugment, Pixels, fit};
 use crate::plan::Normalization;
 use crate::random::Key;
 use crate::spec::Image;
@@ -11,8 +11,8 @@ use crate::spec::Image;
 pub struct Prepare {
     image: Image,
     augments: Vec<Augment>,
-    /// The first entry that brings an image to size, if any.
-    cropping: Option<usize>,
+    /// How many entries there are up to the last that decides on the size.
+    sizing: usize,
     /// What each byte value becomes, by channel.
     tables: Vec<[f32; 256]>,
 }
@@ -22,8 +22,8 @@ impl Prepare {
     pub fn new(image: Image, normalize: &Normalization, augments: Vec<Augment>) -> Self {
         let tables = normalize.mean.iter().zip(&normalize.std);
         let tables = tables.map(|(mean, std)| std::array::from_fn(|byte| (byte as f32 / 255.0 - mean) / std)).collect();
-        let cropping = augments.iter().position(ImageAugment::crops);
-        Prepare { image, augments, cropping, tables }
+        let sizing = augments.iter().rposition(ImageAugment::sizes).map_or(0, |last| last + 1);
+        Prepare { image, augments, sizing, tables }
     }
 
     /// (height, width, channels) of what comes out.
@@ -32,22 +32,26 @@ impl Prepare {
         [height, width, self.image.channels.count()]
     }
 
-    /// The image augmented; `key` is that of the sample in this epoch. Entry i draws from
-    /// `key.with(i)`.
-    pub fn training(&self, mut image: Pixels, key: Key) -> Pixels {
-        let size = self.image.size.0;
-        if self.cropping.is_none() {
-            image = fit(image, size, self.image.fit);
-        }
+    /// The image augmented; `key` is that of the sample in this epoch, of the whole run from 1. Entry i
+    /// draws from `key.with(i)`.
+    pub fn training(&self, mut image: Pixels, epoch: u64, key: Key) -> Pixels {
+        let context = Context { target: self.image.size.0, epoch };
         for (place, entry) in self.augments.iter().enumerate() {
-            image = entry.apply(image, size, &mut key.with(place as u64).stream());
+            if place == self.sizing {
+                image = self.fit(image);
+            }
+            image = entry.apply(image, context, &mut key.with(place as u64).stream());
         }
-        image.with_channels(self.image.channels.count())
+        self.evaluation(image)
     }
 
     /// The image as it is, brought to size.
     pub fn evaluation(&self, image: Pixels) -> Pixels {
-        fit(image, self.image.size.0, self.image.fit).with_channels(self.image.channels.count())
+        self.fit(image).with_channels(self.image.channels.count())
+    }
+
+    fn fit(&self, image: Pixels) -> Pixels {
+        fit(image, self.image.size.0, self.image.fit)
     }
 
     /// Appends the image's values, normalized, in the order of its bytes.
@@ -116,7 +120,7 @@ mod tests {
                 let prepare = Prepare::new(image(target), &normalization(target.count()), augments.clone());
                 for [height, width] in [[1, 1], [4, 6], [50, 3], [3, 50]] {
                     let pixels = Pixels::black(height, width, channels);
-                    for out in [prepare.training(pixels.clone(), key()), prepare.evaluation(pixels)] {
+                    for out in [prepare.training(pixels.clone(), 1, key()), prepare.evaluation(pixels)] {
                         assert_eq!([out.height, out.width, out.channels], [4, 6, target.count()]);
                         let mut values = Vec::new();
                         prepare.normalize(&out, &mut values);
@@ -144,7 +148,7 @@ mod tests {
             let flip = Augment::HorizontalFlip(HorizontalFlip { p: 0.5 });
             let prepare = Prepare::new(image(crate::spec::data::Channels::Gray), &normalization(1), vec![first, flip]);
             let ramp = Pixels { height: 4, width: 6, channels: 1, bytes: (0..24).map(|i| 10 * (i % 6)).collect() };
-            let run = |n| prepare.training(ramp.clone(), key().with(n)).bytes;
+            let run = |n| prepare.training(ramp.clone(), 1, key().with(n)).bytes;
             (0..40).map(run).map(|bytes| bytes[1] > bytes[4]).collect()
         };
         let nothing = flips(Augment::HorizontalFlip(HorizontalFlip { p: 0.0 }));

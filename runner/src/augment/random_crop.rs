@@ -1,6 +1,6 @@
 //! `random_crop`.
 
-use super::{Border, ImageAugment, Pixels, Region};
+use super::{Border, Context, ImageAugment, Pixels, Region};
 use crate::random::Stream;
 use crate::spec::{Path, Problem, Problems};
 use schemars::JsonSchema;
@@ -12,6 +12,8 @@ use serde::{Deserialize, Serialize};
 /// `random_crop: { padding: 4 }` shifts it by up to 4 pixels in each direction. With `resize` it is
 /// torchvision's `Resize` and then `RandomCrop`, as ImageNet nets are trained:
 /// `random_crop: { resize: 256 }`. One of the two is needed.
+///
+/// `random_crop: { padding: 4, fill: reflect }`
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RandomCrop {
@@ -53,13 +55,13 @@ impl ImageAugment for RandomCrop {
         }
     }
 
-    fn crops(&self) -> bool {
+    fn sizes(&self) -> bool {
         self.resize.is_some()
     }
 
-    fn apply(&self, image: Pixels, target: [usize; 2], random: &mut Stream) -> Pixels {
+    fn apply(&self, image: Pixels, context: Context, random: &mut Stream) -> Pixels {
         match self.resize {
-            Some(shorter) => cut(image, shorter, target, random),
+            Some(shorter) => cut(image, shorter, context.target, random),
             None => shift(&image, self.padding, self.fill, random),
         }
     }
@@ -119,7 +121,7 @@ mod tests {
         let crop = RandomCrop { padding: 1, resize: None, fill: Border::Black };
         let places: BTreeSet<_> = (0..300)
             .map(|n| {
-                let image = crop.apply(dot(), [3, 3], &mut Key::new(n, Purpose::Augment).stream());
+                let image = crop.apply(dot(), [3, 3].into(), &mut Key::new(n, Purpose::Augment).stream());
                 assert_eq!(image.bytes.iter().map(|&value| usize::from(value)).sum::<usize>(), 200);
                 image.bytes.iter().position(|&value| value == 200)
             })
@@ -137,10 +139,10 @@ mod tests {
     #[test]
     fn with_resize_any_image_comes_out_at_the_target() {
         let crop = RandomCrop { padding: 0, resize: Some(16), fill: Border::Black };
-        assert!(crop.crops());
+        assert!(crop.sizes());
         for (height, width) in [(16, 40), (1, 300), (1000, 7), (20, 20)] {
             let image = Pixels { height, width, channels: 3, bytes: vec![9; height * width * 3] };
-            let image = crop.apply(image, [12, 18], &mut Key::new(0, Purpose::Augment).stream());
+            let image = crop.apply(image, [12, 18].into(), &mut Key::new(0, Purpose::Augment).stream());
             assert_eq!(image.size(), [12, 18]);
             assert!(image.bytes.iter().all(|&value| value == 9), "no padding is seen");
         }
@@ -154,7 +156,7 @@ mod tests {
         let crop = RandomCrop { padding: 0, resize: Some(40), fill: Border::Black };
         let mut lefts = BTreeSet::new();
         for n in 0..200 {
-            let out = crop.apply(image.clone(), [32, 32], &mut Key::new(n, Purpose::Augment).stream());
+            let out = crop.apply(image.clone(), [32, 32].into(), &mut Key::new(n, Purpose::Augment).stream());
             let width = out.bytes[31] - out.bytes[0];
             assert!((76..=79).contains(&width), "31 of 32 pixels of 2.5 columns: {width}");
             lefts.insert(out.bytes[0]);

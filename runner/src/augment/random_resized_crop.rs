@@ -1,6 +1,6 @@
 //! `random_resized_crop`.
 
-use super::{ImageAugment, Pixels, Region};
+use super::{Context, ImageAugment, Pixels, Region};
 use crate::random::Stream;
 use crate::spec::{Path, Problem, Problems};
 use schemars::JsonSchema;
@@ -74,13 +74,13 @@ impl ImageAugment for RandomResizedCrop {
         }
     }
 
-    fn crops(&self) -> bool {
+    fn sizes(&self) -> bool {
         true
     }
 
-    fn apply(&self, image: Pixels, target: [usize; 2], random: &mut Stream) -> Pixels {
+    fn apply(&self, image: Pixels, context: Context, random: &mut Stream) -> Pixels {
         let region = self.region(&image, random);
-        image.resized(region, target)
+        image.resized(region, context.target)
     }
 }
 
@@ -122,10 +122,10 @@ mod tests {
     fn everything_at_own_proportions_is_a_resize() {
         let image = Pixels { height: 6, width: 6, channels: 1, bytes: (0..36).collect() };
         let crop = RandomResizedCrop { scale: [1.0, 1.0], ratio: [1.0, 1.0] };
-        assert_eq!(crop.apply(image.clone(), [6, 6], &mut stream(0)), image);
-        assert_eq!(crop.apply(image, [3, 5], &mut stream(0)).size(), [3, 5]);
+        assert_eq!(crop.apply(image.clone(), [6, 6].into(), &mut stream(0)), image);
+        assert_eq!(crop.apply(image, [3, 5].into(), &mut stream(0)).size(), [3, 5]);
         let dot = Pixels::black(1, 1, 3);
-        assert_eq!(crop.apply(dot, [4, 4], &mut stream(0)).size(), [4, 4]);
+        assert_eq!(crop.apply(dot, [4, 4].into(), &mut stream(0)).size(), [4, 4]);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! `rotate`.
 
-use super::{Border, ImageAugment, Pixels};
+use super::warp::Linear;
+use super::{Border, Context, ImageAugment, Pixels};
 use crate::random::Stream;
 use crate::spec::{Path, Problem, Problems};
 use schemars::JsonSchema;
@@ -28,47 +29,14 @@ impl ImageAugment for Rotate {
         }
     }
 
-    fn apply(&self, image: Pixels, _: [usize; 2], random: &mut Stream) -> Pixels {
+    fn apply(&self, image: Pixels, _: Context, random: &mut Stream) -> Pixels {
         turned(&image, random.range(-self.degrees, self.degrees), self.fill)
     }
 }
 
 /// The image turned counter-clockwise.
 fn turned(image: &Pixels, degrees: f32, border: Border) -> Pixels {
-    let (sin, cos) = degrees.to_radians().sin_cos();
-    let channels = image.channels;
-    let (middle_y, middle_x) = ((image.height - 1) as f32 / 2.0, (image.width - 1) as f32 / 2.0);
-    let mut out = Pixels::black(image.height, image.width, channels);
-    for (y, row) in out.bytes.chunks_exact_mut(image.width * channels).enumerate() {
-        let down = y as f32 - middle_y;
-        for (x, pixel) in row.chunks_exact_mut(channels).enumerate() {
-            let right = x as f32 - middle_x;
-            // The inverse turn: where this pixel comes from. Rows count downwards.
-            sample(image, middle_y + cos * down + sin * right, middle_x + cos * right - sin * down, border, pixel);
-        }
-    }
-    out
-}
-
-/// The image's colour at a place between pixels.
-fn sample(image: &Pixels, y: f32, x: f32, border: Border, pixel: &mut [u8]) {
-    let (top, left) = (y.floor(), x.floor());
-    let (down, right) = (y - top, x - left);
-    let rows = [border.place(top as isize, image.height), border.place(top as isize + 1, image.height)];
-    let columns = [border.place(left as isize, image.width), border.place(left as isize + 1, image.width)];
-    let mut sum = [0.0_f32; 3];
-    for (row, row_weight) in rows.into_iter().zip([1.0 - down, down]) {
-        for (column, column_weight) in columns.into_iter().zip([1.0 - right, right]) {
-            let (Some(row), Some(column)) = (row, column) else { continue };
-            let source = &image.bytes[(row * image.width + column) * image.channels..][..image.channels];
-            for (sum, &value) in sum.iter_mut().zip(source) {
-                *sum += row_weight * column_weight * f32::from(value);
-            }
-        }
-    }
-    for (value, sum) in pixel.iter_mut().zip(sum) {
-        *value = (sum + 0.5) as u8;
-    }
+    Linear { degrees, ..Linear::IDENTITY }.apply(image, border)
 }
 
 #[cfg(test)]
@@ -118,7 +86,7 @@ mod tests {
         image.bytes[50 * 101 + 97..50 * 101 + 100].fill(255);
         for n in 0..50 {
             let rotate = Rotate { degrees: 10.0, fill: Border::Black };
-            let out = rotate.apply(image.clone(), [101, 101], &mut Key::new(n, Purpose::Augment).stream());
+            let out = rotate.apply(image.clone(), [101, 101].into(), &mut Key::new(n, Purpose::Augment).stream());
             let brightest = (0..out.bytes.len()).max_by_key(|&i| out.bytes[i]).unwrap_or(0);
             let height = (brightest / 101) as f32 - 50.0;
             assert!(height.abs() <= 48.0 * 10.0_f32.to_radians().sin() + 1.0, "{height}");

@@ -1,6 +1,7 @@
 //! `vertical_flip`.
 
-use super::{ImageAugment, Pixels, check_probability};
+use super::arguments::check_probability;
+use super::{Context, ImageAugment, Pixels};
 use crate::random::Stream;
 use crate::spec::{Path, Problems};
 use schemars::JsonSchema;
@@ -22,7 +23,7 @@ impl ImageAugment for VerticalFlip {
         check_probability(self.p, at.clone(), problems);
     }
 
-    fn apply(&self, mut image: Pixels, _: [usize; 2], random: &mut Stream) -> Pixels {
+    fn apply(&self, mut image: Pixels, _: Context, random: &mut Stream) -> Pixels {
         if random.chance(self.p) {
             let row = image.width * image.channels;
             let (upper, rest) = image.bytes.split_at_mut(image.height / 2 * row);
@@ -45,8 +46,8 @@ mod tests {
         for (height, expected) in [(2, vec![4, 5, 6, 7, 0, 1, 2, 3]), (3, vec![8, 9, 10, 11, 4, 5, 6, 7, 0, 1, 2, 3])] {
             let image = Pixels { height, width: 4, channels: 1, bytes: (0..height as u8 * 4).collect() };
             let mut random = Key::new(0, Purpose::Augment).stream();
-            assert_eq!(VerticalFlip { p: 1.0 }.apply(image.clone(), [2, 3], &mut random).bytes, expected);
-            assert_eq!(VerticalFlip { p: 0.0 }.apply(image.clone(), [2, 3], &mut random), image);
+            assert_eq!(VerticalFlip { p: 1.0 }.apply(image.clone(), [2, 3].into(), &mut random).bytes, expected);
+            assert_eq!(VerticalFlip { p: 0.0 }.apply(image.clone(), [2, 3].into(), &mut random), image);
         }
     }
 }

@@ -2,6 +2,8 @@
 
 use crate::data::{BadImage, DataError};
 use crate::engine::EngineError;
+use crate::plugin::PluginError;
+use crate::plugin::new::NewError;
 use crate::spec::SpecError;
 use crate::train::TrainError;
 use crate::weights::WeightsError;
@@ -16,6 +18,12 @@ pub enum CommandError {
     /// The arguments are wrong.
     #[error("{0}")]
     Arguments(String),
+    /// A plugin cannot be used.
+    #[error(transparent)]
+    Plugin(#[from] PluginError),
+    /// A plugin cannot be written.
+    #[error(transparent)]
+    NewPlugin(#[from] NewError),
     /// The data cannot be had.
     #[error(transparent)]
     Data(#[from] DataError),
@@ -40,10 +48,11 @@ pub enum CommandError {
 }
 
 impl CommandError {
-    /// The exit code: 2 where the spec or the arguments are wrong, else 1.
+    /// The exit code: 2 where the spec, the arguments or a plugin are wrong, else 1.
     pub fn exit_code(&self) -> u8 {
         match self {
-            CommandError::Spec(_) | CommandError::Arguments(_) => 2,
+            CommandError::Spec(_) | CommandError::Arguments(_) | CommandError::Plugin(_) => 2,
+            CommandError::NewPlugin(error) if !matches!(error, NewError::Write { .. }) => 2,
             _ => 1,
         }
     }

@@ -1,5 +1,6 @@
 //! The commands of the program, one file each.
 
+pub mod augment;
 pub mod check;
 pub mod completions;
 pub mod convert;
@@ -8,6 +9,7 @@ pub mod error;
 pub mod evaluate;
 pub mod inspect;
 pub mod plan;
+pub mod plugin;
 pub mod predict;
 pub mod run;
 pub mod schema;
@@ -69,6 +71,8 @@ enum Command {
         #[command(flatten)]
         spec: SpecArgs,
     },
+    /// Draw what a pipeline's augmentation makes of training images, as a PNG.
+    Augment(augment::AugmentArgs),
     /// Evaluate the best weights of a run, on its test split or on other images.
     Evaluate(evaluate::EvaluateArgs),
     /// Say what the best weights of a run take images for.
@@ -83,6 +87,9 @@ enum Command {
     },
     /// List the data sets that go by name.
     Datasets,
+    /// Write, list and check plugins: layers in shared libraries.
+    #[command(subcommand)]
+    Plugin(plugin::PluginCommand),
     /// Print the JSON Schema of pipelines, for editors.
     Schema,
     /// Print completions for a shell.
@@ -119,10 +126,12 @@ fn dispatch(cli: Cli) -> Result<ExitCode, CommandError> {
         }
         (Some(Command::Plan { spec, json }), _) => plan::run(&spec.spec, &spec.sets, json, &mut out)?,
         (Some(Command::Check { spec }), _) => check::run(&spec.spec, &spec.sets, &mut out)?,
+        (Some(Command::Augment(args)), _) => augment::run(&args, &mut out)?,
         (Some(Command::Evaluate(args)), _) => evaluate::run(&args, &mut out)?,
         (Some(Command::Predict(args)), _) => predict::run(&args, &mut out)?,
         (Some(Command::Inspect { weights, json }), _) => inspect::run(&weights, json, &mut out)?,
         (Some(Command::Datasets), _) => datasets::run(&mut out)?,
+        (Some(Command::Plugin(command)), _) => return plugin::run(&command, &mut out),
         (Some(Command::Schema), _) => schema::run(&mut out)?,
         (Some(Command::Completions { shell }), _) => completions::run(shell, &mut out),
     }
@@ -134,5 +143,10 @@ fn start_log(verbose: u8) {
     let level = ["warn", "runner=info", "runner=debug"][usize::from(verbose.min(2))];
     let filter = tracing_subscriber::EnvFilter::try_from_default_env()
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(level));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false).init();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(console::colors_enabled_stderr())
+        .with_target(false)
+        .init();
 }

@@ -44,6 +44,14 @@ macro_rules! layers {
                     AnyLayer::Plugin(layer) => &layer.name,
                 }
             }
+
+            /// The name of the plugin that brings the layer, if one does.
+            pub fn plugin(&self) -> Option<&str> {
+                match self {
+                    AnyLayer::Plugin(layer) => layer.plugin(),
+                    _ => None,
+                }
+            }
         }
 
         impl serde::Serialize for AnyLayer {

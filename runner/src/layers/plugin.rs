@@ -59,6 +59,11 @@ impl PluginLayer {
         arguments
     }
 
+    /// The name of the plugin that brings it, once it is loaded.
+    pub fn plugin(&self) -> Option<&str> {
+        Some(self.kind()?.plugin())
+    }
+
     /// Makes the layer itself, of arguments that its kind takes. With `guard`, each use is watched.
     pub fn create(&mut self, kind: &Arc<Kind>, arguments: &Value, guard: bool) -> Result<(), PluginError> {
         let instance = Arc::new(Instance::create(kind, arguments)?);
@@ -87,6 +92,9 @@ impl PartialEq for PluginLayer {
 impl Layer for PluginLayer {
     fn output(&self, inputs: &[Shape]) -> Result<Shape, LayerError> {
         let instance = &self.ready()?.instance;
+        let kind = instance.kind();
+        let more = if inputs.len() < kind.inputs()[0] { "; in a list, `with: [PLACE]` adds others" } else { "" };
+        kind.takes(inputs.len()).map_err(|reason| LayerError::Shape(format!("it {reason}{more}")))?;
         let inputs: Vec<Vec<usize>> = inputs.iter().map(|input| input.dims()).collect();
         let output = instance.output_shape(&inputs)?;
         // `params` cannot tell of an error.

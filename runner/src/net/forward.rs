@@ -1,6 +1,6 @@
 //! The forward pass over a graph.
 
-use super::graph::{Graph, NodeId, ParamId, Source};
+use super::graph::{Graph, Node, NodeId, ParamId, Source};
 use super::params::Params;
 use crate::engine::{Activation, Kernels, Tape, Tensor};
 use crate::layers::{Layer, LayerError, NormMode, Pass};
@@ -84,6 +84,18 @@ impl<D: Kernels> Net<D> {
     }
 }
 
+/// An error if a node's output does not have the shape that was planned: what a plugin says of its
+/// layer's shape may change.
+fn planned<D: Kernels>(node: &Node, output: &Tensor<D>) -> Result<(), LayerError> {
+    let (planned, given) = (node.output.dims(), output.dims().get(1..).unwrap_or_default());
+    if planned == given {
+        return Ok(());
+    }
+    let layer = node.layer.name();
+    let whose = node.layer.plugin().map_or_else(String::new, |plugin| format!(" of plugin `{plugin}`"));
+    Err(LayerError::Shape(format!("`{layer}`{whose} gave an output of {given:?}, and {planned:?} was planned")))
+}
+
 /// A forward pass on its way.
 struct Walk<'a, D: Kernels> {
     net: &'a Net<D>,
@@ -133,10 +145,13 @@ impl<'a, D: Kernels> Walk<'a, D> {
             inputs.into_iter().next()
         } else {
             pass.node = id as u64;
+            pass.tape.enter(id);
             pass.activation = self.fused(id);
             let params = self.net.params.tensors().get(node.params.clone());
             let params = params.ok_or_else(|| LayerError::Shape("its parameters have no values".into()))?;
-            Some(node.layer.forward(&inputs, params, pass)?)
+            let output = node.layer.forward(&inputs, params, pass)?;
+            planned(node, &output)?;
+            Some(output)
         };
         self.outputs[id] = output;
         self.buffers.extend(pass.updates.drain(..).map(|(place, tensor)| (node.params.start + place, tensor)));

@@ -1,7 +1,7 @@
 //! Puts the net of a spec together: backbone or layers, then the head.
 
 use super::surgery::Surgery;
-use crate::layers::{AnyLayer, Dropout, GlobalAvgPool, Linear, Shape};
+use crate::layers::{AnyLayer, BatchNorm, GlobalAvgPool, Linear, Shape};
 use crate::net::surgery::Rebuilt;
 use crate::net::{Builder, Graph, SequentialError, Source, sequential};
 use crate::spec::data::Channels;
@@ -54,13 +54,14 @@ pub fn assemble(spec: &Pipeline, classes: Option<usize>, problems: &mut Problems
     }
 }
 
-/// A net with the stages of the spec's, to look up names in although layers of plugins are missing: they
-/// do nothing in it.
+/// A net with the stages of the spec's, to look up names in although layers of plugins are missing.
+///
+/// Batch norm stands for them: it keeps the shape, and has parameters, as they may have.
 pub fn without_plugins(spec: &Pipeline, classes: Option<usize>) -> Option<Graph> {
     let mut spec = spec.clone();
     for (_, layer) in spec.layers_written_mut() {
         if matches!(layer, AnyLayer::Plugin(_)) {
-            *layer = Dropout(0.0).into();
+            *layer = BatchNorm::default().into();
         }
     }
     assemble(&spec, classes, &mut Problems::default())

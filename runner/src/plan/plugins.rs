@@ -4,6 +4,7 @@ use crate::layers::{AnyLayer, PluginLayer};
 use crate::plugin::schema::{Fault, Step};
 use crate::plugin::{self, Kind, Plugin, PluginError};
 use crate::spec::named::Named;
+use crate::spec::problem::nearest;
 use crate::spec::{Path, Pipeline, Problem, Problems};
 use std::path::Path as FilePath;
 use std::sync::Arc;
@@ -14,6 +15,11 @@ pub fn load(spec: &Pipeline, dir: &FilePath, problems: &mut Problems) -> Vec<Plu
     let mut loaded: Vec<Plugin> = Vec::new();
     for (i, source) in spec.plugins.load.iter().enumerate() {
         let at = spec.plugins.path_of(i);
+        if let Some(pinned) = source.sha256.as_deref().filter(|pinned| !is_hash(pinned)) {
+            let message = format!("`{pinned}` is no SHA-256: that is 64 digits and letters from a to f");
+            problems.push(Problem::new(at.key("sha256"), message));
+            continue;
+        }
         match plugin::load(&dir.join(&source.path), source.sha256.as_deref()) {
             Ok(plugin) => match taken(&plugin, &loaded) {
                 None => loaded.push(plugin),
@@ -27,6 +33,10 @@ pub fn load(spec: &Pipeline, dir: &FilePath, problems: &mut Problems) -> Vec<Plu
         }
     }
     loaded
+}
+
+fn is_hash(text: &str) -> bool {
+    text.len() == 64 && text.chars().all(|c| c.is_ascii_hexdigit())
 }
 
 /// Why a plugin cannot join: it brings a layer whose name is taken.
@@ -91,19 +101,21 @@ fn problem(at: &Path, kind: &Kind, fault: Fault) -> Problem {
         Step::Key(key) => path.key(key.as_str()),
         Step::Index(index) => path.index(*index),
     });
-    let Fault { at: steps, at_key, message, names } = fault;
+    let Fault { at: steps, at_key, message, names, written } = fault;
     if at_key {
-        let written = steps.iter().rev().find_map(|step| match step {
-            Step::Key(key) => Some(key.as_str()),
-            Step::Index(_) => None,
-        });
         let problem = Problem::new(path, message).at_key();
         return match (written, names.is_empty()) {
+            (_, true) if kind.arguments().names().is_empty() => {
+                problem.help(format!("`{}` takes no arguments", kind.name()))
+            }
             (_, true) => problem.help(format!("`{}` takes no such argument", kind.name())),
-            (written, _) => problem.suggest(written.unwrap_or_default(), names.iter().map(String::as_str)),
+            (written, _) => problem.suggest(written.as_deref().unwrap_or_default(), names.iter().map(String::as_str)),
         };
     }
     let problem = Problem::new(path, format!("`{}`: {message}", kind.name()));
+    if let Some(nearest) = written.as_deref().and_then(|written| nearest(written, names.iter().map(String::as_str))) {
+        return problem.help(format!("did you mean `{nearest}`?"));
+    }
     let names = kind.arguments().names();
     if names.is_empty() || !steps.is_empty() {
         return problem;

@@ -14,7 +14,7 @@ pub fn cargo(folder: &Path) -> Result<PathBuf, PluginError> {
     let output = run(folder, folder, command, "cargo build --release")?;
     let manifest = canonical(&folder.join("Cargo.toml"));
     let messages = output.split(|&byte| byte == b'\n').filter_map(|line| serde_json::from_slice(line).ok());
-    let library = messages.filter_map(|message| artifact(&message, &manifest)).last();
+    let library = messages.filter_map(|message| artifact(&message, &manifest)).next_back();
     library.ok_or_else(|| {
         PluginError::library(folder, "its crate makes no library: `crate-type = [\"cdylib\"]` under `[lib]` is missing")
     })
@@ -63,7 +63,9 @@ pub fn cc(file: &Path) -> Result<PathBuf, PluginError> {
         tempfile::Builder::new().prefix(".building-").tempfile_in(&target).map_err(unwritten)?.into_temp_path();
     let absolute = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     let mut command = Command::new("cc");
-    command.args(["-std=c99", "-O3", "-Wall", "-shared", "-fPIC", "-I"]).arg(header(file)?);
+    command
+        .args(["-std=c99", "-O3", "-Wall", "-Werror=implicit-function-declaration", "-shared", "-fPIC", "-I"])
+        .arg(header(file)?);
     command.arg(absolute(file)).arg("-o").arg(absolute(&unfinished)).arg("-lm");
     run(file, folder, command, "cc")?;
     unfinished.persist(&library).map_err(|error| unwritten(error.error))?;

@@ -2,6 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
+/// How the reason of a function that failed begins.
+pub(super) const FAILED: &str = "failed: ";
+
+/// How the reason of a function that panicked begins.
+pub(super) const PANICKED: &str = "panicked: ";
+
 /// Something is wrong with a plugin.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PluginError {
@@ -41,5 +47,23 @@ impl PluginError {
     /// A library that cannot be used.
     pub fn library(path: &Path, reason: impl Into<String>) -> Self {
         PluginError::Library { path: path.to_owned(), reason: reason.into() }
+    }
+
+    /// Whether a function refused what it was given, in its own words.
+    pub fn is_refusal(&self) -> bool {
+        matches!(self, PluginError::Call { reason, .. } if reason.starts_with(FAILED))
+    }
+
+    /// Whether a function panicked.
+    pub fn is_panic(&self) -> bool {
+        matches!(self, PluginError::Call { reason, .. } if reason.starts_with(PANICKED))
+    }
+
+    /// What went wrong, without the names of plugin and layer: "`forward` failed: ...".
+    pub fn fault(&self) -> String {
+        match self {
+            PluginError::Call { function, reason, .. } => format!("`{function}` {reason}"),
+            other => other.to_string(),
+        }
     }
 }

@@ -162,6 +162,8 @@ pub struct ForwardTarget<'a> {
     scratch: &'a mut [u64],
 }
 
+// What is lent for writing is given up.
+#[allow(clippy::needless_pass_by_value)]
 impl GuardedForward {
     pub fn new(call: ForeignForward<'_>) -> (Self, ForwardTarget<'_>) {
         let unwritten = vec![f32::from_bits(UNWRITTEN); call.output.values.len()];

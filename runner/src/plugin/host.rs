@@ -1,6 +1,6 @@
 //! What the runner offers to plugins: the host's table.
 
-use super::instance::{Parameter, ParameterInit};
+use super::instance::{Parameter, ParameterInit, is_too_large};
 use rayon::prelude::*;
 use runner_plugin_abi as abi;
 use std::ffi::{CStr, c_char, c_void};
@@ -113,8 +113,7 @@ unsafe fn read_parameter(parameter: *const abi::Parameter) -> Result<Parameter, 
     let dims = dims.ok_or_else(|| format!("parameter `{name}` has {} dimensions", given.rank))?;
     let dims: Option<Vec<usize>> = dims.iter().map(|&dim| usize::try_from(dim).ok().filter(|&dim| dim > 0)).collect();
     let dims = dims.ok_or_else(|| format!("parameter `{name}` has a dimension that is not positive"))?;
-    let values = dims.iter().try_fold(1_usize, |product, &dim| product.checked_mul(dim));
-    if values.is_none_or(|values| values > u32::MAX as usize) {
+    if is_too_large(&dims) {
         return Err(format!("parameter `{name}` is too large: {dims:?}"));
     }
     let init = match given.init {

@@ -1,5 +1,6 @@
 //! A layer that a plugin made.
 
+use super::error::{FAILED, PANICKED};
 use super::host::{Listed, Reason};
 use super::{Kind, PluginError};
 use runner_plugin_abi as abi;
@@ -59,6 +60,12 @@ pub enum ParameterInit {
 /// The most bytes of scratch that a layer may ask for.
 const MAX_SCRATCH: u64 = 1 << 40;
 
+/// Whether a tensor of this shape has more values than any layer works with.
+pub(super) fn is_too_large(dims: &[usize]) -> bool {
+    let values = dims.iter().try_fold(1_usize, |product, &dim| product.checked_mul(dim));
+    values.is_none_or(|values| values > u32::MAX as usize)
+}
+
 impl Instance {
     /// Makes a layer of arguments, which the kind's schema takes.
     pub fn create(kind: &Arc<Kind>, arguments: &serde_json::Value) -> Result<Self, PluginError> {
@@ -84,16 +91,7 @@ impl Instance {
 
     /// The shape of the output for one sample, of those of the inputs.
     pub fn output_shape(&self, inputs: &[Vec<usize>]) -> Result<Vec<usize>, PluginError> {
-        let [fewest, most] = self.kind.inputs();
-        if !(fewest..=most).contains(&inputs.len()) {
-            let count = if fewest == most { format!("{fewest}") } else { format!("{fewest} to {most}") };
-            let plural = if most == 1 { "" } else { "s" };
-            return Err(fault(
-                &self.kind,
-                "output_shape",
-                format!("takes {count} input{plural}, not {}", inputs.len()),
-            ));
-        }
+        self.kind.takes(inputs.len()).map_err(|reason| self.fault("output_shape", reason))?;
         let shapes = Shapes::new(&self.kind, inputs)?;
         let mut output = abi::Shape { size: size_of::<abi::Shape>(), rank: 0, dims: [0; abi::MAX_RANK] };
         let turn = self.turn();
@@ -108,6 +106,9 @@ impl Instance {
             .dims()
             .and_then(|dims| dims.iter().map(|&dim| usize::try_from(dim).ok().filter(|&dim| dim > 0)).collect());
         match dims {
+            Some(dims) if is_too_large(&dims) => {
+                Err(self.fault("output_shape", format!("gave a shape that is too large: {dims:?}")))
+            }
             Some(dims) if matches!(dims.len(), 1 | 3) => Ok(dims),
             _ => {
                 let given =
@@ -231,8 +232,8 @@ fn checked(
     let said = said.as_deref().map_or("it gave no reason", str::trim);
     match status {
         abi::OK => Ok(()),
-        abi::PANIC => Err(fault(kind, function, format!("panicked: {said}"))),
-        abi::ERROR => Err(fault(kind, function, format!("failed: {said}"))),
+        abi::PANIC => Err(fault(kind, function, format!("{PANICKED}{said}"))),
+        abi::ERROR => Err(fault(kind, function, format!("{FAILED}{said}"))),
         other => Err(fault(kind, function, format!("failed with status {other}: {said}"))),
     }
 }

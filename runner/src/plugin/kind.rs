@@ -16,6 +16,12 @@ pub struct Kind {
     inputs: [usize; 2],
 }
 
+/// Whether a layer can be called so: small letters, digits and `_`, a letter first.
+pub fn is_name(name: &str) -> bool {
+    let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+    name.starts_with(|c: char| c.is_ascii_lowercase()) && name.chars().all(fits)
+}
+
 /// The functions of a layer. Those that must be there are.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Functions {
@@ -39,8 +45,7 @@ impl Kind {
         let (name, documentation, schema) =
             unsafe { (host::owned(layer.name), host::owned(layer.documentation), host::owned(layer.schema)) };
         let name = name.ok_or("it has no name")?;
-        let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
-        if !name.starts_with(|c: char| c.is_ascii_lowercase()) || !name.chars().all(fits) {
+        if !is_name(&name) {
             return Err(format!("it cannot be called `{name}`: small letters, digits and `_` make a name"));
         }
         let schema = schema.ok_or_else(|| format!("`{name}` has no schema of its arguments"))?;
@@ -90,6 +95,17 @@ impl Kind {
     /// The fewest inputs and the most.
     pub fn inputs(&self) -> [usize; 2] {
         self.inputs
+    }
+
+    /// An error, in words, if it does not take so many inputs.
+    pub fn takes(&self, inputs: usize) -> Result<(), String> {
+        let [fewest, most] = self.inputs;
+        if (fewest..=most).contains(&inputs) {
+            return Ok(());
+        }
+        let count = if fewest == most { format!("{fewest}") } else { format!("{fewest} to {most}") };
+        let plural = if most == 1 { "" } else { "s" };
+        Err(format!("takes {count} input{plural}, not {inputs}"))
     }
 
     /// Whether it has parameters.

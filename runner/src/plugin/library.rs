@@ -18,6 +18,8 @@ pub struct Plugin {
     pub file: PathBuf,
     /// The hash of its content.
     pub sha256: String,
+    /// The version of the interface that it is made for: major, minor.
+    pub interface: [u32; 2],
     /// The plugin's name.
     pub name: String,
     /// The plugin's version.
@@ -32,6 +34,7 @@ static LOADED: Mutex<Option<HashMap<String, Table>>> = Mutex::new(None);
 /// What the plugin's table says.
 #[derive(Debug, Clone)]
 struct Table {
+    interface: [u32; 2],
     name: String,
     version: String,
     kinds: Vec<Arc<Kind>>,
@@ -44,23 +47,22 @@ pub fn load(path: &Path, pinned: Option<&str>) -> Result<Plugin, PluginError> {
     let stored = store::keep(path, &library, pinned)?;
     let mut loaded = LOADED.lock().unwrap_or_else(PoisonError::into_inner);
     let loaded = loaded.get_or_insert_default();
-    let table = match loaded.get(&stored.sha256) {
-        Some(table) => table.clone(),
-        None => {
-            let table = open(path, &stored.file)?;
-            loaded.insert(stored.sha256.clone(), table.clone());
-            table
-        }
+    let table = if let Some(table) = loaded.get(&stored.sha256) {
+        table.clone()
+    } else {
+        let table = open(path, &stored.file)?;
+        loaded.insert(stored.sha256.clone(), table.clone());
+        table
     };
-    let Table { name, version, kinds } = table;
-    Ok(Plugin { path: path.to_owned(), file: stored.file, sha256: stored.sha256, name, version, kinds })
+    let Table { interface, name, version, kinds } = table;
+    Ok(Plugin { path: path.to_owned(), file: stored.file, sha256: stored.sha256, interface, name, version, kinds })
 }
 
 fn open(path: &Path, file: &Path) -> Result<Table, PluginError> {
     let refused = |reason: String| PluginError::library(path, reason);
     // SAFETY: this runs the library's initialisers. That a plugin is native code, and trusted as
     // such, is what its user accepts by naming it.
-    let library = unsafe { libloading::Library::new(file) };
+    let library = unsafe { bound(file) };
     let library = library
         .map_err(|error| refused(format!("it is no shared library that can be loaded: {}", reason_of(&error))))?;
     // Never closed: its tables and code are pointed to for as long as the program runs.
@@ -71,7 +73,27 @@ fn open(path: &Path, file: &Path) -> Result<Table, PluginError> {
     // SAFETY: the interface says how it is called.
     let table = unsafe { entry(&raw const HOST) };
     // SAFETY: the interface says that the table is static.
-    unsafe { read(table) }.map_err(|reason| refused(reason.to_string())).and_then(|table| checked(path, table))
+    unsafe { read(table) }.map_err(refused).and_then(|table| checked(path, table))
+}
+
+/// Opens a library with all of its symbols bound, so that one that is nowhere is an error now, and not
+/// the end of the program when it is called.
+///
+/// # Safety
+/// Its initialisers run.
+#[cfg(unix)]
+unsafe fn bound(file: &Path) -> Result<libloading::Library, libloading::Error> {
+    use libloading::os::unix::{Library, RTLD_LOCAL, RTLD_NOW};
+    // SAFETY: as the caller says.
+    unsafe { Library::open(Some(file), RTLD_NOW | RTLD_LOCAL) }.map(Into::into)
+}
+
+/// # Safety
+/// Its initialisers run.
+#[cfg(not(unix))]
+unsafe fn bound(file: &Path) -> Result<libloading::Library, libloading::Error> {
+    // SAFETY: as the caller says.
+    unsafe { libloading::Library::new(file) }
 }
 
 /// The reason that the system gave.
@@ -126,7 +148,7 @@ unsafe fn read(table: *const abi::Table) -> Result<Table, String> {
         let kind = unsafe { Kind::read(&name, layer.read()) }.map_err(|reason| format!("its layer {i}: {reason}"))?;
         kinds.push(Arc::new(kind));
     }
-    Ok(Table { name, version: version.unwrap_or_default(), kinds })
+    Ok(Table { interface: [major, minor], name, version: version.unwrap_or_default(), kinds })
 }
 
 /// A table whose layers have names of their own.

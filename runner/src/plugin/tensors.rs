@@ -7,7 +7,7 @@ use std::ffi::c_void;
 /// Descriptions of tensors, and pointers to them. They are good while the tensors are.
 pub struct Tensors {
     pointers: Vec<*mut abi::DlTensor>,
-    _tensors: Vec<abi::DlTensor>,
+    _described: Vec<abi::DlTensor>,
     _dims: Vec<Vec<i64>>,
 }
 
@@ -43,7 +43,7 @@ impl Tensors {
             .zip(&given)
             .map(|(tensor, given)| if given.is_some() { std::ptr::from_mut(tensor) } else { std::ptr::null_mut() })
             .collect();
-        Tensors { pointers, _tensors: tensors, _dims: dims }
+        Tensors { pointers, _described: tensors, _dims: dims }
     }
 
     /// How many.

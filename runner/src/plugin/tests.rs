@@ -102,7 +102,7 @@ fn run(plugin: &Plugin, guard: bool, x: &[f32]) -> Result<(Vec<f32>, Vec<f32>), 
     let mut tape = Tape::recording(KernelSet::Fast);
     let call =
         Call::new(instance(plugin), true, vec![0; dims[0]], &[vec![1]], guard).map_err(|error| error.to_string())?;
-    let y = Cpu::foreign(&mut tape, Arc::new(call), &[x.clone()], &[], &dims).map_err(text)?;
+    let y = Cpu::foreign(&mut tape, Arc::new(call), std::slice::from_ref(&x), &[], &dims).map_err(text)?;
     let row = y.reshape(&[1, dims[0]]).map_err(text)?;
     // Cross entropy is the engine's only way to a scalar.
     let targets = Tensor::from_vec(&device, vec![1.0; dims[0]], &[1, dims[0]]).map_err(text)?;

@@ -4,6 +4,7 @@ pub mod console;
 pub mod number;
 pub mod plan;
 pub mod scores;
+pub mod sheet;
 
 pub use console::Console;
 pub use plan::PlanReport;

@@ -1,5 +1,6 @@
 //! Why a run fails.
 
+use super::not_finite::NotFiniteAt;
 use crate::data::BadImage;
 use crate::engine::{EngineError, Kernels};
 use crate::layers::LayerError;
@@ -37,7 +38,7 @@ pub enum TrainError {
         error: io::Error,
     },
     /// The loss is not a number any more.
-    #[error("the loss became {loss} at step {step} (epoch {epoch}, phase `{phase}`); {gradients}")]
+    #[error("the loss became {loss} at step {step} (epoch {epoch}, phase `{phase}`), {first}; {gradients}")]
     NotFinite {
         /// The loss: NaN or infinite.
         loss: f32,
@@ -47,6 +48,8 @@ pub enum TrainError {
         epoch: usize,
         /// The phase's name.
         phase: String,
+        /// The first place in the net that is not finite.
+        first: Box<NotFiniteAt>,
         /// Which group had the largest gradient before, for a person.
         gradients: String,
     },
@@ -71,6 +74,14 @@ impl TrainError {
         TrainError::Layer { node, message: error.to_string() }
     }
 
+    /// Puts the layer's name to the error of a plugin on the way back.
+    pub fn back<D: Kernels>(net: &Net<D>, error: EngineError) -> Self {
+        match error {
+            EngineError::Back { place, error } => TrainError::layer(net, place, &LayerError::Engine(*error)),
+            other => TrainError::Engine(other),
+        }
+    }
+
     /// Puts the file's name to an error of the system.
     pub fn file(path: &Path) -> impl FnOnce(io::Error) -> Self {
         let path = path.display().to_string();
@@ -80,6 +91,10 @@ impl TrainError {
     /// What to do about it, where that is known.
     pub fn advice(&self) -> Option<&'static str> {
         match self {
+            TrainError::NotFinite { first, .. } if matches!(**first, NotFiniteAt::Plugin { .. }) => Some(
+                "watch the plugin with `plugins: { load: [...], guard: true }`, or lower the learning rate; the last good \
+                 weights are kept in checkpoints/",
+            ),
             TrainError::NotFinite { .. } => Some(
                 "lower that group's learning rate, or cut gradients with `regularization: { clip_grad_norm: 1.0 }`; \
                  the last good weights are kept in checkpoints/",

@@ -8,6 +8,7 @@ pub mod events;
 pub mod files;
 pub mod frozen;
 pub mod gradients;
+pub mod not_finite;
 pub mod observer;
 pub mod optimizer;
 pub mod run;

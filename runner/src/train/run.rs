@@ -3,6 +3,7 @@
 use super::checkpoint::{self, About, Position};
 use super::evaluate::{Evaluation, evaluate};
 use super::events::{Event, EventLog};
+use super::not_finite::{self, NotFiniteAt};
 use super::observer::{Observer, Progress};
 use super::optimizer::State;
 use super::so_far::{Best, SoFar};
@@ -265,11 +266,13 @@ impl<'a, D: Kernels> Run<'a, D> {
             let factor = schedule::factor(&phase.scheduler, phase.warm_up.as_ref(), clock, &self.so_far.history);
             let report = step(&context, &mut self.net, &mut self.optimizer, &batch, factor)?;
             if !report.loss.is_finite() {
+                let first = not_finite::first(&context, &self.net, &batch).unwrap_or(NotFiniteAt::Nowhere);
                 return Err(TrainError::NotFinite {
                     loss: report.loss,
                     step: self.position.step + 1,
                     epoch,
                     phase: phase.name.clone(),
+                    first: Box::new(first),
                     gradients: largest_group(phase, &last_norms),
                 });
             }

@@ -66,7 +66,7 @@ pub fn step<D: Kernels>(
         return Ok(StepReport { loss, correct, gradient_norms: Vec::new() });
     }
 
-    let mut gradients = tape.backward(&loss_tensor)?;
+    let mut gradients = tape.backward(&loss_tensor).map_err(|error| TrainError::back(net, error))?;
     let gradient_norms = gradients::norms(context.phase, net, &mut gradients)?;
     gradients::clip(context.phase, context.regularization, net, &mut gradients, &gradient_norms)?;
     optimizer.step(context.phase, net, &mut gradients, factor)?;

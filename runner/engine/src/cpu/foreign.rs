@@ -1,6 +1,6 @@
 //! Foreign operations on the CPU: they work on the tensors' own memory, and nothing is copied.
 
-use super::super::foreign::{Foreign, ForeignBackward, ForeignForward, Held, View, ViewMut};
+use super::super::foreign::{Foreign, ForeignBackward, ForeignForward, Held, View, ViewMut, scratch};
 use super::super::{Cpu, EngineError, Result, Tape, Tensor};
 use super::buffer::{Backward, Flow, Slot, Storage};
 use std::sync::Arc;
@@ -18,7 +18,7 @@ pub fn foreign(
         return Err(EngineError::Foreign("an operation without operands".into()));
     };
     let recorded = tape.records(&operands);
-    let mut scratch = vec![0; operation.scratch_words()];
+    let mut scratch = scratch(operation.as_ref())?;
     let mut done = Ok(());
     let y = Tensor::filled(first.device(), output, |values| {
         done = operation.forward(ForeignForward {

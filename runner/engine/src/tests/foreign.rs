@@ -136,7 +136,8 @@ fn on_the_cpu_the_operation_works_on_the_tensors_own_memory() {
         }
     }
     let x = tensor(&[1.; 64], &[8, 8]);
-    let y = Cpu::foreign(&mut Tape::off(KernelSet::Fast), Arc::new(Address), &[x.clone()], &[], &[1, 2]).unwrap();
+    let y = Cpu::foreign(&mut Tape::off(KernelSet::Fast), Arc::new(Address), std::slice::from_ref(&x), &[], &[1, 2])
+        .unwrap();
     let halves = y.to_vec();
     let address = u64::from(halves[0].to_bits()) | (u64::from(halves[1].to_bits()) << 32);
     assert_eq!(address, x.values().as_ptr() as u64);

@@ -42,7 +42,7 @@ fn augmentation() -> Augmentation {
             Augment::HorizontalFlip(HorizontalFlip { p: 0.5 }),
             Augment::ColorJitter(ColorJitter { brightness: 0.4, contrast: 0.4, saturation: 0.4, hue: 0.1 }),
         ],
-        batch: vec![BatchAugment::Mixup(Mixup { alpha: 0.4 })],
+        batch: vec![BatchAugment::Mixup(Mixup { alpha: 0.4, p: 1.0 })],
     }
 }
 

@@ -1,7 +1,7 @@
 //! What a worker does: prepares one sample, or makes a batch of prepared ones.
 
 use super::Batch;
-use crate::augment::{BatchAugment, BatchValues, Pixels, Prepare, WholeBatchAugment};
+use crate::augment::{BatchAugment, BatchValues, Pixels, Prepare, apply_all_to_batch};
 use crate::data::{BadImage, Dataset};
 use crate::random::{Key, Purpose};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -35,7 +35,7 @@ impl Work {
             Ok(match mode {
                 Mode::Training { epoch } => {
                     let key = Key::new(self.seed, Purpose::Augment).with(epoch).with(place as u64);
-                    self.prepare.training(image, key)
+                    self.prepare.training(image, epoch, key)
                 }
                 Mode::Evaluation => self.prepare.evaluation(image),
             })
@@ -45,14 +45,14 @@ impl Work {
 
     /// The batch of this number, of samples that are prepared.
     pub fn batch(&self, number: usize, places: &[usize], images: &[Pixels], mode: Mode) -> Batch {
-        let [height, width, channels] = self.prepare.dims();
-        let (samples, image_len) = (places.len(), height * width * channels);
+        let dims = self.prepare.dims();
+        let (samples, image_len) = (places.len(), dims.iter().product::<usize>());
         let classes = self.data.samples.classes.len();
         let labels: Vec<usize> =
             places.iter().filter_map(|&place| Some(self.data.samples.samples.get(place)?.label)).collect();
         let mut values = BatchValues {
             samples,
-            image_len,
+            dims,
             classes,
             images: Vec::with_capacity(samples * image_len),
             targets: one_hot(&labels, classes),
@@ -62,10 +62,9 @@ impl Work {
         }
         if let Mode::Training { epoch } = mode {
             let key = Key::new(self.seed, Purpose::AugmentBatch).with(epoch).with(number as u64);
-            for (place, entry) in self.batch.iter().enumerate() {
-                entry.apply(&mut values, &mut key.with(place as u64).stream());
-            }
+            apply_all_to_batch(&self.batch, &mut values, epoch, key);
         }
+        let [height, width, channels] = dims;
         Batch {
             images: values.images,
             dims: [samples, height, width, channels],

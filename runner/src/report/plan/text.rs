@@ -98,7 +98,7 @@ fn stages(report: &PlanReport) -> String {
 
 fn layers(stage: &StageReport) -> String {
     let kinds = stage.layers.iter().map(|(kind, count)| match count {
-        1 => (*kind).to_owned(),
+        1 => kind.clone(),
         _ => format!("{kind} x{count}"),
     });
     kinds.collect::<Vec<_>>().join(", ")
