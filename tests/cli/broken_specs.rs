@@ -49,6 +49,12 @@ fn broken(piece: &str, by: &str) -> String {
     WHOLE.replace(piece, by)
 }
 
+/// `WHOLE` with another schedule.
+fn scheduled(schedule: &str) -> String {
+    let (before, _) = WHOLE.split_once("schedule:").unwrap();
+    format!("{before}schedule:\n{schedule}")
+}
+
 macro_rules! broken_specs {
     ($($name:ident: $spec:expr $(, set $($set:literal),+)?;)*) => {
         $(#[test]
@@ -126,6 +132,21 @@ broken_specs! {
     phase_that_trains_nothing: broken("train: [head]", "train: []");
     phases_of_one_name: broken("name: top", "name: head");
     phases_given_twice: format!("{WHOLE}  gradual_unfreeze: {{ every: 2, stages: [head, layer4], lr: 1e-3 }}\n");
+    layer_decay_without_top: broken("lr: 3e-3", "lr: { layer_decay: 0.75 }");
+    layer_decay_beside_a_group: broken("head: 1e-3", "head: 1e-3, layer_decay: 0.75");
+    scheduler_with_typo: broken("lr: 3e-3", "lr: 3e-3, scheduler: { cosin: { min: 0.1 } }");
+    scheduler_without_needed_argument: broken("lr: 3e-3", "lr: 3e-3, scheduler: exponential");
+    phase_of_no_length: broken("epochs: 4, ", "");
+    phase_that_may_never_end: broken("epochs: 4", "until: { plateau: { patience: 2 } }");
+    phase_that_ends_by_no_bound: broken("epochs: 4", "epochs: 4, until: { metric: val_accuracy, abve: 0.9 }");
+    warm_up_that_takes_the_phase: broken("epochs: 4", "epochs: 4, warm_up: { epochs: 4 }");
+    shorthand_without_epochs: scheduled("  lr: 1e-3\n  freeze_to: -2\n");
+    freeze_to_more_than_there_is: scheduled("  epochs: 3\n  lr: 1e-3\n  freeze_to: -9\n");
+    frozen_stages_that_are_all: scheduled("  epochs: 3\n  lr: 1e-3\n  frozen_stages: 6\n");
+    unfreeze_at_an_epoch_that_is_not: scheduled("  epochs: 3\n  lr: 1e-3\n  unfreeze_at: { 4: layer4 }\n");
+    unfreeze_at_a_word: scheduled("  epochs: 3\n  lr: 1e-3\n  unfreeze_at: { third: layer4 }\n");
+    unfreeze_a_stage_with_typo: scheduled("  epochs: 3\n  lr: 1e-3\n  unfreeze_at:\n    2: layr4\n");
+    progressive_freezing_with_typo: scheduled("  progressive_freezing: { every: 1, stages: [stme], lr: 1e-3 }\n");
     name_that_is_a_path: broken("name: medical", "name: ../medical");
     image_of_no_size: broken("size: 96", "size: 0");
     normalization_of_two_channels: broken("normalize: backbone", "normalize: { custom: { mean: [0.5, 0.5], std: [0.2, 0.2] } }");

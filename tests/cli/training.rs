@@ -109,3 +109,72 @@ fn a_data_set_that_cannot_be_had_falls_back_and_says_so_three_times() {
     assert_eq!(events.last().unwrap()["fallback"], true);
     assert!(events[0]["data"].as_str().unwrap().contains("synthetic"));
 }
+
+#[test]
+fn a_phase_ends_by_a_metric_and_goes_back_to_its_best_weights() {
+    let place = Place::new();
+    let spec = SMALL.replace(
+        "name: all, epochs: 2",
+        "name: all, max_epochs: 9, until: { plateau: { patience: 2, min_delta: 100 } }, restore_best: true",
+    );
+    let bound = "name: head, epochs: 5, until: { metric: val_accuracy, above: 0 }";
+    let stdout = place.train(&spec.replace("name: head, epochs: 1", bound), "run", &[]);
+    let events = place.events("run");
+    // Nothing is better than the first epoch by 100: the phase ends after two more.
+    let ends: Vec<_> = of_kind(&events, "phase_finished").collect();
+    let reason = ends[0]["reason"].as_str().unwrap();
+    assert!(
+        reason.starts_with("val_loss has not improved on") && reason.ends_with("(epoch 1) for 2 epochs"),
+        "{reason}"
+    );
+    let reason = ends[1]["reason"].as_str().unwrap();
+    assert!(reason.starts_with("val_accuracy is 0.") && reason.ends_with("above 0"), "{reason}");
+    let epochs: Vec<_> = of_kind(&events, "epoch_finished").collect();
+    assert_eq!(epochs.len(), 4);
+    assert_eq!(events.last().unwrap()["reason"], "all phases are done");
+
+    // The best epoch by validation loss itself, not by the plateau's least change.
+    let loss = |epoch: usize| epochs[epoch]["val"]["loss"].as_f64().unwrap();
+    let best = (0..3).min_by(|&a, &b| loss(a).total_cmp(&loss(b))).unwrap() + 1;
+    let restored = ends[0].get("restored_epoch").map_or(3, |epoch| epoch.as_u64().unwrap() as usize);
+    assert_eq!(restored, best);
+    assert_eq!(stdout.contains("back to the weights of epoch"), best != 3);
+    assert_eq!(ends[1].get("restored_epoch"), None);
+}
+
+#[test]
+fn learning_rates_follow_the_scheduler() {
+    let place = Place::new();
+    let spec = SMALL
+        .replace("schedule:\n", "schedule:\n  scheduler: { step: { every: 1, factor: 0.5 } }\n")
+        .replace("name: all, epochs: 2", "name: all, epochs: 3")
+        .replace("lr: 1e-3", "lr: 1e-3, scheduler: constant");
+    place.train(&spec, "run", &[]);
+    let events = place.events("run");
+    let rates: Vec<f64> = of_kind(&events, "epoch_finished")
+        .map(|event| event["lr"].as_object().unwrap().values().next().unwrap().as_f64().unwrap())
+        .collect();
+    assert_eq!(rates, [0.01, 0.005, 0.0025, 0.001]);
+    assert_eq!(of_kind(&events, "phase_started").next().unwrap()["lr"]["*"], 0.01);
+}
+
+#[test]
+fn weights_that_are_restored_are_those_of_the_epoch() {
+    // A rate that throws the net off after its first epoch: the first must be the best.
+    let place = Place::new();
+    let spec = SMALL
+        .replace("schedule:\n", "schedule:\n  optimizer: { sgd: { momentum: 0 } }\n")
+        .replace(
+            "name: all, epochs: 2",
+            "name: all, epochs: 3, restore_best: true, scheduler: { exponential: { factor: 1e3 } }",
+        )
+        .replace("lr: 1e-3", "lr: 1e-30");
+    place.train(&spec, "run", &[]);
+    let events = place.events("run");
+    let epochs: Vec<_> = of_kind(&events, "epoch_finished").collect();
+    let restored = of_kind(&events, "phase_finished").next().unwrap()["restored_epoch"].as_u64().unwrap() as usize;
+    assert!(restored < 3);
+    // The second phase moves nothing, so its loss is that of the epoch gone back to.
+    assert_eq!(epochs[3]["val"]["loss"], epochs[restored - 1]["val"]["loss"]);
+    assert_ne!(epochs[3]["val"]["loss"], epochs[2]["val"]["loss"]);
+}

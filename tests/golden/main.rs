@@ -8,6 +8,7 @@
 mod agreement;
 mod file;
 mod formula;
+mod optimizers;
 mod pretrained;
 mod state_dict;
 mod subject;

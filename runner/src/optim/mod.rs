@@ -1,9 +1,11 @@
 //! Optimizers and learning-rate schedules.
 
 pub mod adamw;
+pub mod schedule;
 pub mod sgd;
 
 pub use adamw::AdamW;
+pub use schedule::{Clock, Scheduler, WarmUp};
 pub use sgd::Sgd;
 
 use schemars::JsonSchema;

@@ -3,6 +3,7 @@
 
 use crate::layers::{BatchNorm, Conv2d, Flatten, Linear, Pad, Relu, Shape};
 use crate::net::{Builder, Graph, Source};
+use crate::spec::{Draft, Problems, Schedule};
 
 /// A chain over 8x8x4: each stage is a 3x3 convolution (`STAGE.conv.weight`), a batch norm
 /// (`STAGE.bn`: weight, bias, running mean and variance) and a `ReLU`, all giving 8x8x4; the stage
@@ -29,4 +30,9 @@ pub fn net(stages: &[&str]) -> Graph {
 pub fn yaml<T: serde::de::DeserializeOwned>(text: &str) -> T {
     let value: serde_json::Value = serde_yaml::from_str(text).unwrap();
     serde_json::from_value(value).unwrap()
+}
+
+/// The phases that are written out in a schedule, their names not looked up.
+pub fn drafts(schedule: &Schedule) -> Vec<Draft> {
+    schedule.drafts(&[], &mut Problems::default())
 }

@@ -4,9 +4,9 @@
 //! names: alone it is everything, beside others it is the rest, as in the maps of settings. What
 //! no entry names is frozen. So every parameter is in exactly one group.
 
-use super::expand::Draft;
 use super::pattern::{EVERYTHING, select};
 use crate::net::{Graph, ParamId};
+use crate::spec::Draft;
 use crate::spec::{PerGroup, Problem, Problems};
 
 /// The entry of `train` that each parameter belongs to, by parameter; `None` is frozen. Buffers
@@ -92,29 +92,14 @@ pub fn by_group<T: Copy>(setting: &PerGroup<T>, key: &str, draft: &Draft, proble
     groups.iter().map(|group| setting.get(group).copied()).collect()
 }
 
-/// Each group's learning rate. A group without one is a problem.
-pub fn learning_rates(draft: &Draft, problems: &mut Problems) -> Vec<f64> {
-    let rates = by_group(&draft.phase.lr, "lr", draft, problems);
-    let named = draft.phase.train.iter().zip(rates).map(|(group, rate)| {
-        rate.unwrap_or_else(|| {
-            let problem = Problem::new(draft.at.setting("lr"), format!("`{group}` has no learning rate"));
-            problems
-                .push(problem.help(format!("add `\"{group}\": RATE`, or `\"*\": RATE` for all that are not named")));
-            0.0
-        })
-    });
-    named.collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::expand::expand;
     use crate::plan::fixture;
 
     fn draft(phase: &str) -> Draft {
         let schedule = fixture::yaml(&format!("phases: [{{ name: a, epochs: 1, {phase} }}]"));
-        expand(&schedule).remove(0)
+        fixture::drafts(&schedule).remove(0)
     }
 
     fn net() -> Graph {
@@ -133,7 +118,6 @@ mod tests {
     fn problem(phase: &str) -> (String, String) {
         let (draft, mut problems) = (draft(phase), Problems::default());
         owners(&draft, &net(), &mut problems);
-        learning_rates(&draft, &mut problems);
         assert_eq!(problems.0.len(), 1, "{problems:?}");
         (problems.0[0].path.to_string(), problems.0[0].message.clone())
     }
@@ -173,19 +157,5 @@ mod tests {
             problem("train: [stem, blocks, head, '*'], lr: 1"),
             ("schedule.phases.0.train.3".into(), "`*` is all that no other entry names, and nothing is left".into())
         );
-    }
-
-    #[test]
-    fn every_group_has_a_learning_rate_and_every_rate_a_group() {
-        assert_eq!(
-            problem("train: [head, stem], lr: { head: 1 }"),
-            ("schedule.phases.0.lr".into(), "`stem` has no learning rate".into())
-        );
-        assert_eq!(
-            problem("train: [head], lr: { head: 1, stem: 1 }"),
-            ("schedule.phases.0.lr.stem".into(), "`stem` is none of the groups that train in this phase".into())
-        );
-        let draft = draft("train: [head, stem], lr: { head: 1, '*': 0.5 }");
-        assert_eq!(learning_rates(&draft, &mut Problems::default()), [1.0, 0.5]);
     }
 }

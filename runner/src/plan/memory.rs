@@ -105,14 +105,13 @@ fn values(graph: &Graph, source: Source) -> u64 {
 mod tests {
     use super::*;
     use crate::optim::{AdamW, Sgd};
-    use crate::plan::expand::expand;
     use crate::plan::fixture;
     use crate::spec::Problems;
 
     fn phase(graph: &Graph, train: &str) -> PhasePlan {
         let yaml = format!("phases: [{{ name: a, epochs: 1, lr: 1, train: {train} }}]");
         let mut problems = Problems::default();
-        let phase = PhasePlan::resolve(&expand(&fixture::yaml(&yaml))[0], graph, &mut problems);
+        let phase = PhasePlan::resolve(&fixture::drafts(&fixture::yaml(&yaml))[0], graph, &mut problems);
         problems.or(phase).unwrap()
     }
 

@@ -3,7 +3,7 @@
 mod assemble;
 pub mod expand;
 #[cfg(test)]
-mod fixture;
+pub mod fixture;
 pub mod groups;
 #[cfg(test)]
 mod laws;
@@ -13,6 +13,7 @@ pub mod norms;
 pub mod pattern;
 pub mod phase;
 pub mod plugins;
+pub mod rates;
 mod surgery;
 #[cfg(test)]
 mod tests;
@@ -26,7 +27,7 @@ pub use phase::{Group, PhasePlan};
 use crate::data::{DataFacts, open};
 use crate::net::Graph;
 use crate::plugin::Plugin;
-use crate::spec::{self, Pipeline, Problem, Problems};
+use crate::spec::{self, Pipeline, Problem, Problems, Schedule};
 use crate::weights::LoadReport;
 use std::path::Path;
 
@@ -95,9 +96,7 @@ impl Plan {
         };
         let parts = graph.map(|graph| {
             let weights = weights::hold(spec, &graph, dir, &mut problems);
-            let drafts = expand::expand(&spec.schedule);
-            let resolve = |draft| PhasePlan::resolve(draft, &graph, &mut problems);
-            let phases: Vec<PhasePlan> = drafts.iter().map(resolve).collect();
+            let phases = phases(&spec.schedule, &graph, &mut problems);
             (graph, weights, phases)
         });
         match (data, parts) {
@@ -117,6 +116,12 @@ impl Plan {
             _ => Err(once(problems, settled)),
         }
     }
+}
+
+/// The phases of a schedule in a net. What is wrong goes to `problems`.
+pub fn phases(schedule: &Schedule, graph: &Graph, problems: &mut Problems) -> Vec<PhasePlan> {
+    let drafts = expand::expand(schedule, graph, problems);
+    drafts.iter().map(|draft| PhasePlan::resolve(draft, graph, problems)).collect()
 }
 
 /// The problems without what they say twice: the phases of a shorthand have the same ones, and where

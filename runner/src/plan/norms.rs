@@ -18,9 +18,9 @@
 //!
 //! A phase trains a batch norm when an entry of its `train` names one of its tensors.
 
-use super::expand::Draft;
 use super::pattern::{EVERYTHING, select};
 use crate::net::{Graph, NodeId};
+use crate::spec::Draft;
 use crate::spec::{NormSetting, PerGroup, Problem, Problems};
 
 /// Each node's setting; `None` for nodes that are no batch norm.
@@ -98,12 +98,12 @@ fn by_key(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::expand::expand;
     use crate::plan::{fixture, groups};
 
     fn resolve(phase: &str) -> (Vec<NormSetting>, Problems) {
         let schedule = fixture::yaml(&format!("phases: [{{ name: a, epochs: 1, lr: 1, {phase} }}]"));
-        let (draft, graph) = (expand(&schedule).remove(0), fixture::net(&["stem", "blocks.0", "blocks.1", "head"]));
+        let (draft, graph) =
+            (fixture::drafts(&schedule).remove(0), fixture::net(&["stem", "blocks.0", "blocks.1", "head"]));
         let mut problems = Problems::default();
         let owners = groups::owners(&draft, &graph, &mut problems);
         let settings = settings(&draft, &graph, &owners, &mut problems);

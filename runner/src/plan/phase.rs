@@ -1,18 +1,33 @@
 //! A phase of the plan, and which parameters train in it.
 
-use super::expand::Draft;
-use super::{groups, norms};
+use super::{groups, norms, rates};
 use crate::layers::{NormMode, Role};
 use crate::net::{Graph, NodeId, ParamId};
-use crate::spec::{NormSetting, Problem, Problems};
+use crate::optim::{Scheduler, WarmUp};
+use crate::spec::Draft;
+use crate::spec::{NormSetting, Problem, Problems, Until};
 
 /// A phase, resolved. What trains in it is a function of this alone.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PhasePlan {
     /// The phase's name.
     pub name: String,
-    /// How many epochs it lasts.
+    /// How many epochs it lasts, at most.
     pub epochs: usize,
+    /// What ends it before.
+    pub until: Option<Until>,
+    /// Whether the next phase begins with its best weights rather than its last.
+    pub restore_best: bool,
+    /// How learning rates change over its steps.
+    pub scheduler: Scheduler,
+    /// How they rise before.
+    pub warm_up: Option<WarmUp>,
+    /// Whether the optimizer begins anew.
+    pub reset_optimizer: bool,
+    /// The greatest norm of the gradients, in place of regularization's.
+    pub clip_grad_norm: Option<f64>,
+    /// The greatest value of a gradient, in place of regularization's.
+    pub clip_grad_value: Option<f64>,
     /// The groups that train. Every parameter that trains is in exactly one.
     pub groups: Vec<Group>,
     /// What batch norm does, by node.
@@ -33,8 +48,11 @@ pub struct PhasePlan {
 /// Parameters that train together.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Group {
-    /// The pattern that made it: `head`, `blocks.13-15`.
+    /// Its name: the pattern that made it (`head`, `blocks.13-15`), or the part of it that has a
+    /// learning rate of its own (`blocks.13`, `re:conv in blocks.13`).
     pub name: String,
+    /// The entry of the phase's `train` that made it.
+    pub pattern: String,
     /// Its parameters, without buffers.
     pub params: Vec<ParamId>,
     /// Its learning rate.
@@ -52,9 +70,17 @@ impl PhasePlan {
         let groups = groups_of(draft, graph, &owners, &settings, problems);
         let norms: Vec<NormMode> = settings.into_iter().map(mode).collect();
 
+        let given = &draft.phase;
         let mut phase = PhasePlan {
-            name: draft.phase.name.clone(),
-            epochs: draft.phase.epochs,
+            name: given.name.clone(),
+            epochs: given.most_epochs(),
+            until: given.until.clone(),
+            restore_best: given.restore_best,
+            scheduler: given.scheduler.clone().unwrap_or_default(),
+            warm_up: given.warm_up.clone(),
+            reset_optimizer: given.reset_optimizer,
+            clip_grad_norm: given.clip_grad_norm,
+            clip_grad_value: given.clip_grad_value,
             groups,
             norms,
             boundary: graph.nodes.len(),
@@ -114,7 +140,7 @@ fn groups_of(
     settings: &[Option<NormSetting>],
     problems: &mut Problems,
 ) -> Vec<Group> {
-    let rates = groups::learning_rates(draft, problems);
+    let rates = rates::by_entry(draft, problems);
     let decays = match &draft.phase.weight_decay {
         Some(decay) => groups::by_group(decay, "weight_decay", draft, problems),
         None => vec![None; rates.len()],
@@ -137,7 +163,7 @@ fn groups_of(
             let message = format!("nothing of `{name}` trains: it is batch norm, which does not train in this phase");
             problems.push(Problem::new(draft.at.train(entry), message).help("see `batch_norm` of the phase"));
         }
-        groups.push(Group { name: name.clone(), params, lr, weight_decay });
+        groups.push(Group { name: name.clone(), pattern: name.clone(), params, lr, weight_decay });
     }
-    groups
+    rates::by_stage(groups, &draft.phase.lr, graph)
 }

@@ -45,13 +45,12 @@ fn frozen_random(graph: &Graph, phases: &[PhasePlan], report: Option<&LoadReport
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::expand::expand;
     use crate::plan::fixture;
     use crate::spec::Problems;
 
     fn warned(phases: &str, loaded: &str) -> Option<String> {
         let graph = fixture::net(&["stem", "blocks.0", "blocks.1", "head"]);
-        let drafts = expand(&fixture::yaml(&format!("phases: [{phases}]")));
+        let drafts = fixture::drafts(&fixture::yaml(&format!("phases: [{phases}]")));
         let mut problems = Problems::default();
         let phases: Vec<PhasePlan> =
             drafts.iter().map(|draft| PhasePlan::resolve(draft, &graph, &mut problems)).collect();

@@ -4,11 +4,13 @@ pub mod class_weights;
 pub mod clip_grad_norm;
 pub mod clip_grad_value;
 pub mod early_stopping;
+pub mod history;
 pub mod label_smoothing;
 pub mod targets;
 
 pub use class_weights::ClassWeights;
 pub use early_stopping::{EarlyStopping, Metric, Verdict, Watch};
+pub use history::{History, Measured};
 pub use targets::LossTargets;
 
 use crate::spec::{Path, Problems};

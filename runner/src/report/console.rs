@@ -118,9 +118,11 @@ impl Observer for Console {
                 });
                 self.say(line);
             }
-            Event::PhaseFinished { phase, reason, frozen_hash, .. } => {
+            Event::PhaseFinished { phase, reason, restored_epoch, frozen_hash, .. } => {
                 let hash: String = frozen_hash.chars().take(12).collect();
-                let line = format!("  {phase} ends: {reason}; frozen tensors unchanged ({hash})");
+                let back =
+                    restored_epoch.map_or(String::new(), |epoch| format!("; back to the weights of epoch {epoch}"));
+                let line = format!("  {phase} ends: {reason}{back}; frozen tensors unchanged ({hash})");
                 self.say(style(line).dim().to_string());
             }
             Event::RunFinished { reason, data, best_epoch, test, seconds, .. } => {
@@ -169,11 +171,18 @@ impl Observer for Console {
     }
 }
 
-/// `0.003`, or `head 0.001, blocks.13-15 3e-4`.
+/// The learning rates of more groups than this are not named one by one.
+const GROUPS: usize = 6;
+
+/// `0.003`, or `head 0.001, blocks.13-15 3e-4`, or `1e-5 to 0.001 in 19 groups`.
 fn rates(lr: &IndexMap<String, f64>) -> String {
     let mut values = lr.values();
     match values.next() {
         Some(first) if values.all(|other| other.to_bits() == first.to_bits()) => rate(*first),
+        _ if lr.len() > GROUPS => {
+            let of = |best: fn(f64, f64) -> f64| lr.values().copied().reduce(best).map_or(String::new(), rate);
+            format!("{} to {} in {} groups", of(f64::min), of(f64::max), lr.len())
+        }
         _ => lr.iter().map(|(group, lr)| format!("{group} {}", rate(*lr))).collect::<Vec<_>>().join(", "),
     }
 }

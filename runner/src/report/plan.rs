@@ -6,9 +6,10 @@ mod text;
 
 use crate::layers::NormMode;
 use crate::net::{Graph, Node, Origin};
+use crate::optim::{Scheduler, WarmUp};
 use crate::plan::{Group, Memory, PhasePlan, Plan, norms};
 use crate::plugin::Plugin;
-use crate::spec::PluginSource;
+use crate::spec::{PluginSource, Until};
 use indexmap::IndexMap;
 use serde::Serialize;
 
@@ -147,8 +148,29 @@ pub struct StageReport {
 pub struct PhaseReport {
     /// The phase's name.
     pub name: String,
-    /// How many epochs it lasts.
+    /// How many epochs it lasts, at most.
     pub epochs: usize,
+    /// What ends it before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub until: Option<Until>,
+    /// Whether the next phase begins with its best weights.
+    #[serde(skip_serializing_if = "is_false")]
+    pub restore_best: bool,
+    /// How learning rates change over its steps, where they do.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scheduler: Option<Scheduler>,
+    /// How they rise before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub warm_up: Option<WarmUp>,
+    /// Whether the optimizer begins anew.
+    #[serde(skip_serializing_if = "is_false")]
+    pub reset_optimizer: bool,
+    /// The greatest norm of the gradients, where it is the phase's own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub clip_grad_norm: Option<f64>,
+    /// The greatest value of a gradient, where it is the phase's own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub clip_grad_value: Option<f64>,
     /// What trains.
     pub groups: Vec<GroupReport>,
     /// Values that train: what the optimizer visits.
@@ -166,8 +188,11 @@ pub struct PhaseReport {
 /// Parameters that train together.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct GroupReport {
-    /// The pattern that names it.
+    /// Its name: the pattern that names it, or its part with a learning rate of its own.
     pub name: String,
+    /// The pattern that it is a part of, where it is not the whole of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub part_of: Option<String>,
     /// Its learning rate.
     pub lr: f64,
     /// Its weight decay, where it is not the optimizer's.
@@ -211,6 +236,11 @@ pub struct MemoryReport {
     pub activations: u64,
     /// All of these.
     pub total: u64,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)] // As serde calls it.
+fn is_false(value: &bool) -> bool {
+    !value
 }
 
 impl PlanReport {
@@ -296,6 +326,13 @@ fn of_phase(plan: &Plan, phase: &PhasePlan) -> PhaseReport {
     PhaseReport {
         name: phase.name.clone(),
         epochs: phase.epochs,
+        until: phase.until.clone(),
+        restore_best: phase.restore_best,
+        scheduler: Some(phase.scheduler.clone()).filter(|scheduler| *scheduler != Scheduler::default()),
+        warm_up: phase.warm_up.clone(),
+        reset_optimizer: phase.reset_optimizer,
+        clip_grad_norm: phase.clip_grad_norm,
+        clip_grad_value: phase.clip_grad_value,
         groups: phase.groups.iter().map(|group| of_group(graph, group)).collect(),
         trainable,
         frozen: all - trainable,
@@ -318,6 +355,7 @@ fn of_phase(plan: &Plan, phase: &PhasePlan) -> PhaseReport {
 fn of_group(graph: &Graph, group: &Group) -> GroupReport {
     GroupReport {
         name: group.name.clone(),
+        part_of: (group.pattern != group.name).then(|| group.pattern.clone()),
         lr: group.lr,
         weight_decay: group.weight_decay,
         trainable: group.params.iter().map(|&param| graph.params[param].def.count()).sum(),

@@ -1,7 +1,7 @@
 //! What must hold within a spec, whatever the net and the data are.
 
 use super::data::{Data, Image, Normalize, Split};
-use super::{GradualUnfreeze, Path, PerGroup, Phase, Pipeline, Problem, Problems, Schedule};
+use super::{Path, PerGroup, Phase, Pipeline, Problem, Problems, Schedule};
 use crate::optim::Optimizer;
 use std::collections::HashMap;
 use std::fmt::Display;
@@ -57,13 +57,13 @@ fn describe<T: Display>(start: Bound<&T>, end: Bound<&T>) -> String {
 }
 
 /// All finite numbers above 0.
-const POSITIVE: (Bound<f64>, Bound<f64>) = (Bound::Excluded(0.0), Bound::Excluded(f64::INFINITY));
+pub const POSITIVE: (Bound<f64>, Bound<f64>) = (Bound::Excluded(0.0), Bound::Excluded(f64::INFINITY));
 
 /// All finite numbers from 0.
-const NOT_NEGATIVE: (Bound<f64>, Bound<f64>) = (Bound::Included(0.0), Bound::Excluded(f64::INFINITY));
+pub const NOT_NEGATIVE: (Bound<f64>, Bound<f64>) = (Bound::Included(0.0), Bound::Excluded(f64::INFINITY));
 
 /// `range` for bounds whose upper end is that the number is finite.
-fn finite(problems: &mut Problems, path: Path, value: f64, range: (Bound<f64>, Bound<f64>), what: &str) {
+pub fn finite(problems: &mut Problems, path: Path, value: f64, range: (Bound<f64>, Bound<f64>), what: &str) {
     if !range.contains(&value) {
         let bound =
             if value.is_finite() { describe(range.0.as_ref(), Bound::Unbounded) } else { "a finite number".to_owned() };
@@ -159,23 +159,15 @@ fn net(problems: &mut Problems, spec: &Pipeline) {
 
 fn schedule(problems: &mut Problems, path: &Path, schedule: &Schedule) {
     optimizer(problems, &path.key("optimizer"), &schedule.optimizer);
-    match (&schedule.phases, &schedule.gradual_unfreeze) {
-        (Some(_), Some(_)) => problems.push(
-            Problem::new(path.key("gradual_unfreeze"), "the phases are given twice: `phases` and `gradual_unfreeze`")
-                .at_key()
-                .help("keep one of them"),
-        ),
-        (None, None) => problems.push(
-            Problem::new(path.clone(), "the phases are missing: neither `phases` nor `gradual_unfreeze` is given")
-                .help("a phase is `{ name: head, epochs: 4, train: [head], lr: 1e-3 }`"),
-        ),
-        _ => {}
+    if let Some(scheduler) = &schedule.scheduler {
+        scheduler.check(&path.key("scheduler"), problems);
     }
+    if let Some(warm_up) = &schedule.warm_up {
+        warm_up.check(&path.key("warm_up"), problems);
+    }
+    schedule.check_forms(path, problems);
     if let Some(list) = &schedule.phases {
         phases(problems, &path.key("phases"), list);
-    }
-    if let Some(gradual) = &schedule.gradual_unfreeze {
-        gradual_unfreeze(problems, &path.key("gradual_unfreeze"), gradual);
     }
 }
 
@@ -208,19 +200,12 @@ fn phases(problems: &mut Problems, path: &Path, phases: &[Phase]) {
     let mut seen = HashMap::new();
     for (i, phase) in phases.iter().enumerate() {
         let path = path.index(i);
-        if phase.name.trim().is_empty() {
-            problems.push(Problem::new(path.key("name"), "the name is empty"));
-        } else if let Some(first) = seen.insert(phase.name.as_str(), i) {
+        phase.check(&path, problems);
+        if let Some(first) = seen.insert(phase.name.as_str(), i) {
             let message = format!("two phases are called `{}`", phase.name);
             let help =
                 format!("the other is the {} in the list; logs and checkpoints tell phases by name", ordinal(first));
             problems.push(Problem::new(path.key("name"), message).help(help));
-        }
-        range(problems, path.key("epochs"), &phase.epochs, 1.., "the number of epochs");
-        stages(problems, &path.key("train"), &phase.train, "a phase needs something that trains");
-        each(problems, &path.key("lr"), &phase.lr, POSITIVE, "a learning rate");
-        if let Some(decay) = &phase.weight_decay {
-            each(problems, &path.key("weight_decay"), decay, NOT_NEGATIVE, "weight decay");
         }
     }
 }
@@ -235,7 +220,13 @@ fn ordinal(index: usize) -> String {
 }
 
 /// Checks a setting of one value or of one a group.
-fn each(problems: &mut Problems, path: &Path, setting: &PerGroup<f64>, range: (Bound<f64>, Bound<f64>), what: &str) {
+pub fn each(
+    problems: &mut Problems,
+    path: &Path,
+    setting: &PerGroup<f64>,
+    range: (Bound<f64>, Bound<f64>),
+    what: &str,
+) {
     match setting {
         PerGroup::All(value) => finite(problems, path.clone(), *value, range, what),
         PerGroup::Map(map) if map.is_empty() => {
@@ -250,7 +241,8 @@ fn each(problems: &mut Problems, path: &Path, setting: &PerGroup<f64>, range: (B
     }
 }
 
-fn stages(problems: &mut Problems, path: &Path, stages: &[String], empty: &str) {
+/// Checks a list of stages' names.
+pub fn stages(problems: &mut Problems, path: &Path, stages: &[String], empty: &str) {
     if stages.is_empty() {
         problems.push(Problem::new(path.clone(), empty).help("`[head]` for the head, `[\"*\"]` for all of the net"));
     }
@@ -261,13 +253,6 @@ fn stages(problems: &mut Problems, path: &Path, stages: &[String], empty: &str) 
             problems.push(Problem::new(path.index(i), format!("`{stage}` is listed twice")));
         }
     }
-}
-
-fn gradual_unfreeze(problems: &mut Problems, path: &Path, gradual: &GradualUnfreeze) {
-    range(problems, path.key("every"), &gradual.every, 1.., "the number of epochs");
-    stages(problems, &path.key("stages"), &gradual.stages, "nothing is listed that could train");
-    finite(problems, path.key("lr"), gradual.lr, POSITIVE, "the learning rate");
-    finite(problems, path.key("decay"), gradual.decay, POSITIVE, "the decay");
 }
 
 #[cfg(test)]
@@ -372,20 +357,20 @@ mod tests {
             ("schedule.phases.1.lr.head=0", "schedule.phases.1.lr.head"),
             ("schedule.phases.0.lr=.inf", "schedule.phases.0.lr"),
             ("schedule.phases.0.weight_decay=-1", "schedule.phases.0.weight_decay"),
+            ("schedule.phases.0.epochs=null", "schedule.phases.0"),
+            ("schedule.phases.0.max_epochs=3", "schedule.phases.0.max_epochs"),
+            ("schedule.phases.0.until={}", "schedule.phases.0.until"),
+            ("schedule.phases.0.scheduler={ step: { every: 0 } }", "schedule.phases.0.scheduler.step.every"),
+            ("schedule.phases.0.warm_up={ epochs: 4 }", "schedule.phases.0.warm_up.epochs"),
+            ("schedule.phases.0.clip_grad_norm=0", "schedule.phases.0.clip_grad_norm"),
+            ("schedule.phases.0.clip_grad_value=-1", "schedule.phases.0.clip_grad_value"),
+            ("schedule.scheduler={ exponential: { factor: 0 } }", "schedule.scheduler.exponential.factor"),
+            ("schedule.warm_up={ steps: 0 }", "schedule.warm_up.steps"),
             ("schedule.gradual_unfreeze={ every: 1, stages: [head], lr: 1 }", "schedule.gradual_unfreeze"),
         ] {
             let found = problems(&[set]);
             assert_eq!(found.len(), 1, "{set}: {found:?}");
             assert_eq!(found[0].0, path, "{set}");
         }
-    }
-
-    #[test]
-    fn gradual_unfreezing_has_bounds_of_its_own() {
-        let sets =
-            ["schedule.phases=null", "schedule.gradual_unfreeze={ every: 0, stages: [head, head], lr: -1, decay: 0 }"];
-        let paths: Vec<String> = problems(&sets).into_iter().map(|(path, _)| path).collect();
-        let of = |key: &str| format!("schedule.gradual_unfreeze.{key}");
-        assert_eq!(paths, [of("every"), of("stages.1"), of("lr"), of("decay")]);
     }
 }

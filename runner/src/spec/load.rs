@@ -99,7 +99,7 @@ fn tree(text: &Text) -> Result<(Node, Vec<Located>), Located> {
 mod tests {
     use super::*;
     use crate::spec::diagnostic::SpecError;
-    use crate::spec::{self, Source};
+    use crate::spec::{self, LearningRate, Phase, Source};
     use proptest::prelude::*;
 
     /// A spec with something of everything.
@@ -110,6 +110,13 @@ mod tests {
         load_text("spec.yaml", text, Path::new("dir"), &overrides)
     }
 
+    fn rate(phase: &Phase, group: &str) -> Option<f64> {
+        match &phase.lr {
+            LearningRate::Groups(rates) => rates.get(group).copied(),
+            _ => None,
+        }
+    }
+
     #[test]
     fn a_spec_is_read() {
         let loaded = read(SPEC, &[]).unwrap();
@@ -117,9 +124,9 @@ mod tests {
         assert_eq!((spec.name.as_str(), spec.seed), ("medical", 7));
         assert_eq!(spec.data.source, Source::Dataset("blood_cells".to_owned()));
         let phases = spec.schedule.phases.unwrap();
-        assert_eq!(phases[0].lr.get("head"), Some(&3e-3));
-        assert_eq!(phases[1].lr.get("head"), Some(&1e-3));
-        assert_eq!(phases[1].lr.get("blocks.13-15"), Some(&3e-4));
+        assert_eq!(rate(&phases[0], "head"), Some(3e-3));
+        assert_eq!(rate(&phases[1], "head"), Some(1e-3));
+        assert_eq!(rate(&phases[1], "blocks.13-15"), Some(3e-4));
         assert_eq!(loaded.dir, Path::new("dir"));
     }
 
@@ -135,10 +142,10 @@ mod tests {
         let loaded = read(SPEC, &sets[..4]).unwrap();
         let spec = loaded.pipeline;
         let phases = spec.schedule.phases.unwrap();
-        assert_eq!(phases[0].epochs, 1);
+        assert_eq!(phases[0].epochs, Some(1));
         assert_eq!(spec.data.split.test, 0.25);
         assert_eq!(spec.regularization.clip_grad_norm, Some(1.0));
-        assert_eq!(phases[1].lr.get("blocks.13-15"), Some(&5e-5));
+        assert_eq!(rate(&phases[1], "blocks.13-15"), Some(5e-5));
         assert_eq!(
             read(SPEC, &sets).unwrap_err().to_string(),
             "--set:1:8: `flatten` cannot be set: what is around it is a single value"

@@ -10,7 +10,7 @@ const PAGES: [(&str, &str, &[&str]); 7] = [
     ("layers", "Layers", &["AnyLayer"]),
     ("augmentation", "Augmentation", &["Augmentation", "Augment", "BatchAugment"]),
     ("regularization", "Regularization", &["Regularization"]),
-    ("schedule", "Schedule", &["Schedule", "Phase", "Optimizer"]),
+    ("schedule", "Schedule", &["Schedule", "Phase", "Optimizer", "Scheduler"]),
     ("data", "Data", &["Data"]),
     ("backbones", "Backbones", &["Backbone", "Arch"]),
 ];
@@ -239,6 +239,9 @@ mod tests {
             assert!(text("augmentation.md").contains(&format!("\n### {name}\n")), "{name}");
         }
         assert!(text("schedule.md").contains("### adamw"));
+        for name in crate::optim::Scheduler::NAMES {
+            assert!(text("schedule.md").contains(&format!("\n### {name}\n")), "{name}");
+        }
         assert!(text("backbones.md").contains("`vgg11_bn`"));
     }
 }

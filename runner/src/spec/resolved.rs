@@ -36,7 +36,7 @@ pub fn absolute(pipeline: &Pipeline, dir: &Path) -> Pipeline {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::spec::load_text;
+    use crate::spec::{LearningRate, PerGroup, load_text};
     use proptest::prelude::*;
     use std::path::Path;
 
@@ -69,6 +69,13 @@ mod tests {
                 "arch: efficientnet_lite0",
                 "arch: resnet18\n  insert: [{ after: stem, layer: batch_norm }, { after: stem, layer: { linear: { out: classes } } }]",
             ),
+            (
+                "lr: 3e-3",
+                "lr: 3e-3, scheduler: cosine, warm_up: { epochs: 0.5 }, restore_best: true, reset_optimizer: true",
+            ),
+            ("epochs: 4", "max_epochs: 4, until: { metric: val_auc, above: 0.9 }, clip_grad_norm: 1"),
+            ("lr: 3e-3", "lr: { layer_decay: 0.75, top: 1e-3 }"),
+            ("lr: 3e-3", "lr: { discriminative: { top: 1e-3, bottom: 1e-5 } }"),
             ("label_smoothing: 0.05", "class_weights: balanced\n  clip_grad_norm: 1.5"),
         ];
         assert_comes_back(&read(SPEC));
@@ -114,8 +121,8 @@ mod tests {
             pipeline.regularization.label_smoothing = smoothing;
             let phases = pipeline.schedule.phases.as_mut().unwrap();
             phases[0].train = vec![name.clone()];
-            phases[0].lr = crate::spec::PerGroup::All(lr);
-            phases[1].lr = crate::spec::PerGroup::Map([(name, lr)].into_iter().collect());
+            phases[0].lr = LearningRate::all(lr);
+            phases[1].lr = LearningRate::Groups(PerGroup::Map([(name, lr)].into_iter().collect()));
             let yaml = to_yaml(&pipeline).unwrap();
             prop_assert_eq!(read(&yaml), pipeline, "{}", yaml);
         }

@@ -8,7 +8,7 @@ use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value, json};
 
 /// Catalogues whose entries may be written as a name alone where they need no argument.
-const CATALOGUES: [&str; 4] = ["AnyLayer", "Augment", "BatchAugment", "Optimizer"];
+const CATALOGUES: [&str; 5] = ["AnyLayer", "Augment", "BatchAugment", "Optimizer", "Scheduler"];
 
 /// The JSON Schema of a spec, draft 2020-12.
 pub fn schema() -> Schema {
@@ -120,6 +120,10 @@ mod tests {
             ("- global_avg_pool", "- global_avg_pool: {}"),
             ("size: 96", "size: [96, 64]"),
             ("lr: 3e-3", "lr: 1"),
+            ("lr: 3e-3", "lr: 1, scheduler: cosine, warm_up: { steps: 3 }"),
+            ("epochs: 4", "max_epochs: 4, until: { plateau: { patience: 2 } }, scheduler: { step: { every: 2 } }"),
+            ("lr: 3e-3", "lr: { layer_decay: 0.75, top: 1e-3 }"),
+            ("lr: 3e-3", "lr: { discriminative: { top: 1e-3, bottom: 1e-5 } }"),
             ("  allow:", "  insert: { after: stem, layer: { dropout: 0.1 } }\n  allow:"),
             ("  allow:", "  insert: [{ after: stem, layer: relu }]\n  replace: { stem.activation: relu }\n  allow:"),
             ("normalize: backbone", "normalize: { custom: { mean: [0.5], std: [0.5] } }"),
@@ -145,6 +149,12 @@ mod tests {
             ("metric: val_loss", "metric: val_los"),
             ("batch_norm: statistics", "batch_norm: { head: froze }"),
             ("epochs: 4", "epochs: 4.5"),
+            ("lr: 3e-3", "lr: { layer_decay: 0.75 }"),
+            ("lr: 3e-3", "lr: 1, scheduler: step"),
+            ("lr: 3e-3", "lr: 1, scheduler: { cosine: { max: 1 } }"),
+            ("lr: 3e-3", "lr: 1, until: { plateau: { metric: val_loss } }"),
+            ("lr: 3e-3", "lr: { layer_decay: 0.75, top: 1e-3, head: 1 }"),
+            ("lr: 3e-3", "lr: { discriminative: { top: 1e-3 } }"),
             ("  allow:", "  insert: { after: stem }\n  allow:"),
             ("  allow:", "  insert: [{ before: stem, layer: relu }]\n  allow:"),
             ("  allow:", "  replace: { stem.activation: linear }\n  allow:"),

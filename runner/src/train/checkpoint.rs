@@ -4,6 +4,7 @@ use super::TrainError;
 use super::optimizer::State;
 use crate::engine::Kernels;
 use crate::net::{Net, Param};
+use crate::regularize::History;
 use crate::weights::save::{NamedTensor, Precision, save};
 use crate::weights::{WeightFile, WeightsError, layout};
 use serde::{Deserialize, Serialize};
@@ -17,6 +18,9 @@ pub struct Position {
     pub phase: usize,
     /// Epochs done in it.
     pub epoch_in_phase: usize,
+    /// Steps done in it: the scheduler's clock.
+    #[serde(default)]
+    pub step_in_phase: u64,
     /// Epochs done in all.
     pub epoch: usize,
     /// Steps done in all.
@@ -34,6 +38,9 @@ pub struct About {
     pub classes: Vec<String>,
     /// Value of the watched metric with these weights, if one was taken.
     pub watched: Option<f64>,
+    /// What the epochs of the phase came to.
+    #[serde(default)]
+    pub history: History,
 }
 
 const ABOUT: &str = "runner";

@@ -54,11 +54,11 @@ pub enum Event {
     PhaseStarted {
         /// The phase's name.
         phase: String,
-        /// Its epochs.
+        /// Its epochs, at most.
         epochs: usize,
         /// Steps before it.
         step: u64,
-        /// Learning rate by group.
+        /// Learning rate by group, before the scheduler's factor.
         lr: IndexMap<String, f64>,
         /// Values that train.
         trainable: usize,
@@ -75,7 +75,7 @@ pub enum Event {
         epoch: usize,
         /// Steps so far.
         step: u64,
-        /// Learning rate by group.
+        /// Learning rate by group in the epoch's last step.
         lr: IndexMap<String, f64>,
         /// Mean loss on the training split, with its augmentation and regularization.
         train_loss: f64,
@@ -110,6 +110,9 @@ pub enum Event {
         reason: String,
         /// Steps so far.
         step: u64,
+        /// The epoch to whose weights it went back, where the phase restores its best.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        restored_epoch: Option<usize>,
         /// Hash over all frozen tensors: the same as at its start.
         frozen_hash: String,
     },

@@ -17,7 +17,7 @@ pub fn norms<D: Kernels>(phase: &PhasePlan, net: &Net<D>, gradients: &mut Gradie
         .collect()
 }
 
-/// Clips gradients as the spec says: by the norm over all that trains, then by value.
+/// Clips gradients as the phase says, or else the regularization: by the norm over all that trains, then by value.
 pub fn clip<D: Kernels>(
     phase: &PhasePlan,
     regularization: &Regularization,
@@ -26,7 +26,7 @@ pub fn clip<D: Kernels>(
     norms: &[f64],
 ) -> Result<()> {
     let params = || phase.groups.iter().flat_map(|group| group.params.iter());
-    if let Some(bound) = regularization.clip_grad_norm {
+    if let Some(bound) = phase.clip_grad_norm.or(regularization.clip_grad_norm) {
         let factor = clip_grad_norm::factor(total(norms), bound);
         if factor < 1.0 {
             for &param in params() {
@@ -34,7 +34,7 @@ pub fn clip<D: Kernels>(
             }
         }
     }
-    if let Some(bound) = regularization.clip_grad_value {
+    if let Some(bound) = phase.clip_grad_value.or(regularization.clip_grad_value) {
         for &param in params() {
             gradients.clip(net.params.get(param), bound as f32)?;
         }

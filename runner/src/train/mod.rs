@@ -1,5 +1,6 @@
 //! Training: the loop, the phase clock, checkpoints, stop rules.
 
+mod announce;
 pub mod checkpoint;
 pub mod error;
 pub mod evaluate;
@@ -12,6 +13,7 @@ pub mod observer;
 pub mod optimizer;
 pub mod run;
 pub mod run_dir;
+pub mod so_far;
 pub mod step;
 pub mod stop;
 pub mod summary;

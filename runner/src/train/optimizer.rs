@@ -30,9 +30,12 @@ impl<D: Kernels> State<D> {
         State { optimizer, memory: BTreeMap::new() }
     }
 
-    /// Begins a phase: parameters that go on training keep what is remembered of them, the others
-    /// are forgotten.
+    /// Begins a phase: parameters that go on training keep what is remembered of them, unless the phase
+    /// resets the optimizer; the others are forgotten.
     pub fn begin(&mut self, phase: &PhasePlan) {
+        if phase.reset_optimizer {
+            self.memory.clear();
+        }
         let trains: std::collections::BTreeSet<ParamId> =
             phase.groups.iter().flat_map(|group| group.params.iter().copied()).collect();
         self.memory.retain(|param, _| trains.contains(param));
@@ -43,17 +46,31 @@ impl<D: Kernels> State<D> {
         &self.memory
     }
 
-    /// Moves every parameter of every group of the phase by its gradient.
-    pub fn step(&mut self, phase: &PhasePlan, net: &mut Net<D>, gradients: &mut Gradients<D>) -> Result<()> {
+    /// Moves every parameter of every group of the phase by its gradient. Learning rates are the groups'
+    /// times `factor`, which the scheduler gives.
+    pub fn step(
+        &mut self,
+        phase: &PhasePlan,
+        net: &mut Net<D>,
+        gradients: &mut Gradients<D>,
+        factor: f64,
+    ) -> Result<()> {
         for group in &phase.groups {
             for &id in &group.params {
-                self.step_one(group, id, net, gradients)?;
+                self.step_one(group, group.lr * factor, id, net, gradients)?;
             }
         }
         Ok(())
     }
 
-    fn step_one(&mut self, group: &Group, id: ParamId, net: &mut Net<D>, gradients: &mut Gradients<D>) -> Result<()> {
+    fn step_one(
+        &mut self,
+        group: &Group,
+        lr: f64,
+        id: ParamId,
+        net: &mut Net<D>,
+        gradients: &mut Gradients<D>,
+    ) -> Result<()> {
         let weight_decay = weight_decay(&self.optimizer, group, net.graph.params[id].def.role);
         let param = net.params.get_mut(id);
         let slots = if matches!(self.optimizer, Optimizer::Sgd(_)) { 1 } else { 2 };
@@ -68,11 +85,11 @@ impl<D: Kernels> State<D> {
         memory.steps = memory.steps.saturating_add(1);
         match (&self.optimizer, memory.tensors.as_mut_slice()) {
             (Optimizer::Sgd(sgd), [velocity]) => {
-                let step = SgdStep { lr: group.lr, momentum: sgd.momentum, nesterov: sgd.nesterov, weight_decay };
+                let step = SgdStep { lr, momentum: sgd.momentum, nesterov: sgd.nesterov, weight_decay };
                 step.apply(param, velocity, gradients)
             }
             (Optimizer::AdamW(adamw), [first, second]) => {
-                let step = AdamWStep { lr: group.lr, betas: adamw.betas, eps: adamw.eps, weight_decay };
+                let step = AdamWStep { lr, betas: adamw.betas, eps: adamw.eps, weight_decay };
                 step.apply(memory.steps, param, first, second, gradients)
             }
             _ => Ok(()),
@@ -97,7 +114,8 @@ mod tests {
 
     #[test]
     fn norms_and_biases_decay_only_where_the_spec_says_so() {
-        let group = |weight_decay| Group { name: "head".into(), params: vec![], lr: 0.1, weight_decay };
+        let group =
+            |weight_decay| Group { name: "head".into(), pattern: "head".into(), params: vec![], lr: 0.1, weight_decay };
         let plain = Optimizer::AdamW(AdamW { weight_decay: 0.5, ..AdamW::default() });
         let all = Optimizer::Sgd(Sgd { weight_decay: 0.5, decay_norm_and_bias: true, ..Sgd::default() });
         let decay = |optimizer, own, role| weight_decay(optimizer, &group(own), role);
@@ -107,5 +125,34 @@ mod tests {
         }
         assert!((decay(&plain, None, Role::Weight) - 0.5).abs() < f64::EPSILON);
         assert!((decay(&plain, Some(0.25), Role::Weight) - 0.25).abs() < f64::EPSILON);
+    }
+
+    /// What is remembered, by parameter, when the second phase begins.
+    fn remembered(second: &str) -> Vec<(ParamId, i32)> {
+        use crate::plan::fixture;
+        use crate::spec::Problems;
+        let yaml = format!(
+            "phases: [{{ name: a, epochs: 1, train: [head, layer1], lr: 1 }}, {{ name: b, epochs: 1, lr: 1, {second} }}]"
+        );
+        let (graph, mut problems) = (fixture::net(&["stem", "layer1", "head"]), Problems::default());
+        let phases = fixture::drafts(&fixture::yaml(&yaml)).into_iter();
+        let phases: Vec<PhasePlan> = phases.map(|draft| PhasePlan::resolve(&draft, &graph, &mut problems)).collect();
+        assert_eq!(problems, Problems::default());
+        let mut state: State<crate::engine::Cpu> = State::new(Optimizer::default());
+        state.begin(&phases[0]);
+        for group in &phases[0].groups {
+            state.memory.extend(group.params.iter().map(|&param| (param, Memory { steps: 7, tensors: vec![] })));
+        }
+        state.begin(&phases[1]);
+        state.memory().iter().map(|(&param, memory)| (param, memory.steps)).collect()
+    }
+
+    #[test]
+    fn what_goes_on_training_is_remembered_unless_the_phase_says_otherwise() {
+        let head: Vec<(ParamId, i32)> = remembered("train: [head, stem]");
+        assert_eq!(head.len(), 2, "weight and bias of the head; the stem begins anew, layer1 is forgotten");
+        assert!(head.iter().all(|(_, steps)| *steps == 7));
+        assert_eq!(remembered("train: [head, layer1]").len(), 2 + 3);
+        assert_eq!(remembered("train: [head, layer1], reset_optimizer: true"), []);
     }
 }

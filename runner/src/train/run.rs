@@ -2,20 +2,21 @@
 
 use super::checkpoint::{self, About, Position};
 use super::evaluate::{Evaluation, evaluate};
-use super::events::{Counts, Event, EventLog, LoadedPlugin};
+use super::events::{Event, EventLog};
 use super::not_finite::{self, NotFiniteAt};
 use super::observer::{Observer, Progress};
 use super::optimizer::State;
+use super::so_far::{Best, SoFar};
 use super::step::{StepContext, step};
-use super::summary::{Trained, largest_group, rates, watched};
-use super::{RunDir, StopFlag, TrainError, files, frozen};
+use super::summary::{Trained, largest_group, measured, rates, watched};
+use super::{RunDir, StopFlag, TrainError, announce, files, frozen};
 use crate::data::{BadImage, Dataset, Loader};
 use crate::engine::device::empty_cache;
 use crate::engine::{Kernels, Tensor};
 use crate::metrics::{Confusion, per_class};
-use crate::net::Net;
+use crate::net::{Net, Params};
+use crate::optim::{Clock, schedule};
 use crate::plan::{PhasePlan, Plan};
-use crate::plugin::Plugin;
 use crate::random::{Key, Purpose};
 use crate::regularize::{EarlyStopping, LossTargets, Metric, Verdict, Watch};
 use crate::spec::Pipeline;
@@ -51,9 +52,11 @@ pub enum Outcome {
 const NEVER: EarlyStopping =
     EarlyStopping { metric: Metric::ValLoss, patience: usize::MAX, min_delta: 0.0, restore_best: false };
 
-/// Why an epoch's loop is left.
+/// How it goes on after an epoch.
 enum Turn {
     GoOn,
+    /// With the next phase, for this reason.
+    NextPhase(String),
     EarlyStop(String),
     Interrupted,
 }
@@ -77,11 +80,6 @@ pub fn train<D: Kernels>(
     }
 }
 
-struct Best<D: Kernels> {
-    epoch: usize,
-    weights: Vec<Tensor<D>>,
-}
-
 struct Run<'a, D: Kernels> {
     device: &'a D,
     net: Net<D>,
@@ -92,6 +90,7 @@ struct Run<'a, D: Kernels> {
     rule: EarlyStopping,
     watch: Watch,
     best: Option<Best<D>>,
+    so_far: SoFar<D>,
     position: Position,
     log: EventLog,
     observer: &'a mut dyn Observer,
@@ -120,7 +119,8 @@ impl<'a, D: Kernels> Run<'a, D> {
             rule: spec.regularization.early_stopping.clone().unwrap_or(NEVER),
             watch: Watch::default(),
             best: None,
-            position: Position { phase: 0, epoch_in_phase: 0, epoch: 0, step: 0 },
+            so_far: SoFar::begin(1),
+            position: Position { phase: 0, epoch_in_phase: 0, step_in_phase: 0, epoch: 0, step: 0 },
             log,
             observer,
             started: Instant::now(),
@@ -137,12 +137,12 @@ impl<'a, D: Kernels> Run<'a, D> {
 
     fn all(&mut self, weights: String) -> Result<Outcome, TrainError> {
         let plan = self.job.plan;
-        self.record(&self.run_started(weights))?;
+        self.record(&announce::run_started(self.device, &self.job, weights))?;
         let mut reason = "all phases are done".to_owned();
         for (number, phase) in plan.phases.iter().enumerate() {
-            self.position = Position { phase: number, epoch_in_phase: 0, ..self.position.clone() };
+            self.position = Position { phase: number, epoch_in_phase: 0, step_in_phase: 0, ..self.position.clone() };
             match self.phase(phase)? {
-                Turn::GoOn => {}
+                Turn::GoOn | Turn::NextPhase(_) => {}
                 Turn::EarlyStop(why) => {
                     reason = why;
                     break;
@@ -157,78 +157,48 @@ impl<'a, D: Kernels> Run<'a, D> {
         Ok(Outcome::Finished)
     }
 
-    fn run_started(&self, weights: String) -> Event {
-        let (plan, data) = (self.job.plan, &self.job.data);
-        Event::RunStarted {
-            name: plan.spec.name.clone(),
-            run_dir: self.job.dir.path().display().to_string(),
-            version: env!("CARGO_PKG_VERSION"),
-            seed: plan.spec.seed,
-            device: self.device.describe(),
-            data: data.facts.description.clone(),
-            fallback: data.facts.fallback,
-            classes: data.facts.classes.clone(),
-            samples: Counts { train: data.train.len(), val: data.val.len(), test: data.test.len() },
-            bad_images: self.job.bad.iter().map(ToString::to_string).collect(),
-            weights,
-            plugins: plan.plugins.iter().map(loaded).collect(),
-        }
-    }
-
     fn phase(&mut self, phase: &PhasePlan) -> Result<Turn, TrainError> {
         let trainable = phase.trainable(self.net.graph.params.len());
         self.net.params.want_grads(&trainable);
         self.optimizer.begin(phase);
         self.watch.waited = 0;
+        self.so_far = SoFar::begin(self.position.epoch + 1);
         empty_cache(self.device)?;
         let before = frozen::hash(&self.net, &phase.frozen);
-        self.record(&self.phase_started(phase, &trainable, before.clone()))?;
+        self.record(&announce::phase_started(&self.net, phase, &trainable, self.position.step, before.clone()))?;
 
         let mut turn = Turn::GoOn;
-        for _ in 0..phase.epochs {
+        while matches!(turn, Turn::GoOn) && self.so_far.history.len() < phase.epochs {
             turn = self.epoch(phase)?;
-            if !matches!(turn, Turn::GoOn) {
-                break;
-            }
         }
+        let restored_epoch = if matches!(turn, Turn::Interrupted) { None } else { self.restore_best()? };
 
         let after = frozen::hash(&self.net, &phase.frozen);
         if before != after {
             return Err(TrainError::FrozenChanged { phase: phase.name.clone(), before, after });
         }
         let reason = match &turn {
-            Turn::GoOn => format!("its {} epochs are done", phase.epochs),
-            Turn::EarlyStop(why) => why.clone(),
+            Turn::GoOn => "it has no epochs".to_owned(),
+            Turn::NextPhase(why) | Turn::EarlyStop(why) => why.clone(),
             Turn::Interrupted => "interrupted".to_owned(),
         };
         self.record(&Event::PhaseFinished {
             phase: phase.name.clone(),
             reason,
             step: self.position.step,
+            restored_epoch,
             frozen_hash: after,
         })?;
         Ok(turn)
     }
 
-    fn phase_started(&self, phase: &PhasePlan, trainable: &[bool], frozen_hash: String) -> Event {
-        let params = &self.net.graph.params;
-        let count = |trains: bool| {
-            params
-                .iter()
-                .zip(trainable)
-                .filter(|(param, now)| **now == trains && !param.def.role.is_buffer())
-                .map(|(param, _)| param.def.count())
-                .sum()
-        };
-        Event::PhaseStarted {
-            phase: phase.name.clone(),
-            epochs: phase.epochs,
-            step: self.position.step,
-            lr: rates(phase),
-            trainable: count(true),
-            frozen: count(false),
-            frozen_hash,
-        }
+    /// Goes back to the phase's best weights, where it restores them and they are not its last; says to
+    /// which epoch.
+    fn restore_best(&mut self) -> Result<Option<usize>, TrainError> {
+        let Some(best) = self.so_far.better_than(self.position.epoch) else { return Ok(None) };
+        self.net.params = Params::new(best.weights);
+        self.save_last()?;
+        Ok(Some(best.epoch))
     }
 
     fn epoch(&mut self, phase: &PhasePlan) -> Result<Turn, TrainError> {
@@ -245,11 +215,13 @@ impl<'a, D: Kernels> Run<'a, D> {
         let watched = watched(self.rule.metric, &trained, val.as_ref());
         let verdict = self.watch.see(&self.rule, epoch, watched);
         let improved = matches!(verdict, Verdict::Improved { .. });
+        let measured = measured(&trained, val.as_ref());
+        self.so_far.see(phase, self.rule.metric, epoch, measured, self.net.params.tensors());
         self.record(&Event::EpochFinished {
             phase: phase.name.clone(),
             epoch,
             step: self.position.step,
-            lr: rates(phase),
+            lr: rates(phase, trained.factor),
             train_loss: trained.loss,
             train_accuracy: trained.accuracy,
             val,
@@ -262,10 +234,13 @@ impl<'a, D: Kernels> Run<'a, D> {
         if improved {
             self.keep_best(watched)?;
         }
-        Ok(match verdict {
+        // A phase that ends by what it waited for goes before the end of the whole run.
+        let by_metric = self.so_far.ends_by_metric(phase);
+        Ok(match (by_metric, verdict) {
             _ if self.job.stop.is_raised() => Turn::Interrupted,
-            Verdict::Stop(why) => Turn::EarlyStop(format!("stopped early: {why}")),
-            Verdict::Improved { .. } | Verdict::Waited { .. } => Turn::GoOn,
+            (Some(why), _) => Turn::NextPhase(why),
+            (None, Verdict::Stop(why)) => Turn::EarlyStop(format!("stopped early: {why}")),
+            (None, _) => self.so_far.epochs_are_done(phase).map_or(Turn::GoOn, Turn::NextPhase),
         })
     }
 
@@ -281,11 +256,15 @@ impl<'a, D: Kernels> Run<'a, D> {
             targets: &self.targets,
             key: Key::new(plan.spec.seed, Purpose::Layer).with(epoch as u64),
         };
+        let steps_per_epoch = order.len().div_ceil(batch_size.max(1)) as u64;
+        let steps = steps_per_epoch * phase.epochs as u64;
         let mut sums = Trained::default();
         let mut last_norms: Vec<f64> = Vec::new();
         for batch in self.loader.training(&order, batch_size, epoch as u64) {
             let batch = batch?;
-            let report = step(&context, &mut self.net, &mut self.optimizer, &batch)?;
+            let clock = Clock { step: self.position.step_in_phase, steps, steps_per_epoch };
+            let factor = schedule::factor(&phase.scheduler, phase.warm_up.as_ref(), clock, &self.so_far.history);
+            let report = step(&context, &mut self.net, &mut self.optimizer, &batch, factor)?;
             if !report.loss.is_finite() {
                 let first = not_finite::first(&context, &self.net, &batch).unwrap_or(NotFiniteAt::Nowhere);
                 return Err(TrainError::NotFinite {
@@ -298,7 +277,9 @@ impl<'a, D: Kernels> Run<'a, D> {
                 });
             }
             self.position.step += 1;
+            self.position.step_in_phase += 1;
             sums.add(&report, batch.labels.len());
+            sums.factor = factor;
             last_norms = report.gradient_norms;
             self.observer.progress(Progress {
                 doing: &phase.name,
@@ -335,6 +316,7 @@ impl<'a, D: Kernels> Run<'a, D> {
             position: self.position.clone(),
             classes: self.job.data.facts.classes.clone(),
             watched,
+            history: self.so_far.history.clone(),
         }
     }
 
@@ -360,7 +342,7 @@ impl<'a, D: Kernels> Run<'a, D> {
         let best_epoch = self.best.as_ref().map_or(self.position.epoch, |best| best.epoch);
         let last: Vec<Tensor<D>> = self.net.params.tensors().to_vec();
         if let Some(best) = self.best.take() {
-            self.net.params = crate::net::Params::new(best.weights);
+            self.net.params = Params::new(best.weights);
         }
         let restore = self.job.plan.spec.regularization.early_stopping.as_ref().is_some_and(|rule| rule.restore_best);
         if restore && best_epoch != self.position.epoch {
@@ -368,7 +350,7 @@ impl<'a, D: Kernels> Run<'a, D> {
         }
         let test = if self.job.data.test.is_empty() { None } else { Some(self.evaluate_split(Split::Test)?) };
         if !restore {
-            self.net.params = crate::net::Params::new(last);
+            self.net.params = Params::new(last);
         }
         let classes = &self.job.data.facts.classes;
         let mut scores = IndexMap::new();
@@ -395,10 +377,6 @@ impl<'a, D: Kernels> Run<'a, D> {
 enum Split {
     Val,
     Test,
-}
-
-fn loaded(plugin: &Plugin) -> LoadedPlugin {
-    LoadedPlugin { name: plugin.name.clone(), version: plugin.version.clone(), sha256: plugin.sha256.clone() }
 }
 
 fn loss_targets(spec: &Pipeline, data: &Dataset) -> LossTargets {

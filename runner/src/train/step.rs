@@ -35,12 +35,13 @@ pub struct StepReport {
     pub gradient_norms: Vec<f64>,
 }
 
-/// Takes one step. A loss that is not finite changes nothing: no parameter, no statistic.
+/// Takes one step, at the groups' learning rates times `factor`. A loss that is not finite changes nothing: no parameter, no statistic.
 pub fn step<D: Kernels>(
     context: &StepContext<'_, D>,
     net: &mut Net<D>,
     optimizer: &mut State<D>,
     batch: &Batch,
+    factor: f64,
 ) -> Result<StepReport, TrainError> {
     let classes = net.graph.output().count();
     let images = Tensor::from_vec(context.device, batch.images.clone(), &batch.dims)?;
@@ -68,7 +69,7 @@ pub fn step<D: Kernels>(
     let mut gradients = tape.backward(&loss_tensor).map_err(|error| TrainError::back(net, error))?;
     let gradient_norms = gradients::norms(context.phase, net, &mut gradients)?;
     gradients::clip(context.phase, context.regularization, net, &mut gradients, &gradient_norms)?;
-    optimizer.step(context.phase, net, &mut gradients)?;
+    optimizer.step(context.phase, net, &mut gradients, factor)?;
     for (param, values) in output.buffers {
         net.params.set(param, values);
     }
@@ -128,7 +129,7 @@ mod tests {
                     targets: &LossTargets::plain(),
                     key,
                 };
-                step(&context, &mut net, &mut optimizer, &batch).unwrap();
+                step(&context, &mut net, &mut optimizer, &batch, 1.0).unwrap();
                 let visited: usize = optimizer.memory().keys().map(|&id| net.graph.params[id].def.count()).sum();
                 assert_eq!(visited, phase.trainable_values(&net.graph), "{name}, phase {}", phase.name);
                 for (id, before) in before.iter().enumerate().filter(|(id, _)| phase.frozen[*id]) {

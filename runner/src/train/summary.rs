@@ -4,7 +4,7 @@ use super::gradients;
 use super::step::StepReport;
 use crate::metrics::Scores;
 use crate::plan::PhasePlan;
-use crate::regularize::Metric;
+use crate::regularize::{Measured, Metric};
 use indexmap::IndexMap;
 
 /// Sums over an epoch, and in the end means.
@@ -18,6 +18,8 @@ pub struct Trained {
     pub accuracy: f64,
     /// The largest norm of all gradients of a step.
     pub largest_gradient: f64,
+    /// The scheduler's factor in the last step.
+    pub factor: f64,
 }
 
 impl Trained {
@@ -39,9 +41,21 @@ impl Trained {
     }
 }
 
-/// The learning rate of each group of a phase.
-pub fn rates(phase: &PhasePlan) -> IndexMap<String, f64> {
-    phase.groups.iter().map(|group| (group.name.clone(), group.lr)).collect()
+/// The learning rate of each group of a phase, where the scheduler gives `factor`.
+pub fn rates(phase: &PhasePlan, factor: f64) -> IndexMap<String, f64> {
+    phase.groups.iter().map(|group| (group.name.clone(), group.lr * factor)).collect()
+}
+
+/// All that can be watched of an epoch.
+pub fn measured(trained: &Trained, val: Option<&Scores>) -> Measured {
+    let value = |metric| Some(watched(metric, trained, val)).filter(|value| value.is_finite());
+    Measured {
+        val_loss: value(Metric::ValLoss),
+        val_accuracy: value(Metric::ValAccuracy),
+        val_balanced_accuracy: value(Metric::ValBalancedAccuracy),
+        val_auc: value(Metric::ValAuc),
+        train_loss: value(Metric::TrainLoss),
+    }
 }
 
 /// The value of the watched metric; the training loss where there is no validation split.

@@ -84,7 +84,7 @@ fn the_counts_are_what_the_optimizer_visits() {
             targets: &LossTargets::plain(),
             key: Key::new(plan.spec.seed, Purpose::Layer),
         };
-        step(&context, &mut net, &mut optimizer, &batch).unwrap();
+        step(&context, &mut net, &mut optimizer, &batch, 1.0).unwrap();
 
         let visited: usize = optimizer.memory().keys().map(|&param| net.params.get(param).len()).sum();
         assert_eq!(visited, told.trainable, "{}", told.name);

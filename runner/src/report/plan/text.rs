@@ -1,6 +1,9 @@
 //! The plan as a person reads it.
 
-use super::{BoundaryReport, ChangeReport, NormReport, PhaseReport, PlanReport, StageReport, WeightsReport};
+use super::{
+    BoundaryReport, ChangeReport, GroupReport, NormReport, PhaseReport, PlanReport, StageReport, WeightsReport,
+};
+use crate::plan::pattern::overview;
 use crate::report::number::{bytes, grouped, rate, rounded};
 use comfy_table::{CellAlignment, Table, presets};
 use std::fmt;
@@ -13,6 +16,9 @@ impl fmt::Display for PlanReport {
         writeln!(f, "{}\n\n{}", self.name, header(self))?;
         writeln!(f, "Layers\n\n{}", stages(self))?;
         write!(f, "Phases\n\n{}", phases(&self.phases))?;
+        if let Some(settings) = settings(&self.phases) {
+            write!(f, "\n{settings}")?;
+        }
         for warning in &self.warnings {
             write!(f, "\nwarning: {warning}\n")?;
         }
@@ -106,7 +112,7 @@ fn phases(phases: &[PhaseReport]) -> String {
     let mut table = table();
     table.set_header(["phase", "epochs", "trains", "lr", "trainable", "frozen", "batch norm", "boundary", "memory"]);
     for phase in phases {
-        let mut groups = phase.groups.iter().map(|group| [group.name.clone(), rate(group.lr)]);
+        let mut groups = groups(&phase.groups).into_iter();
         let [name, lr] = groups.next().unwrap_or_default();
         table.add_row([
             phase.name.clone(),
@@ -125,6 +131,63 @@ fn phases(phases: &[PhaseReport]) -> String {
     }
     align(&mut table, &[1, 3, 4, 5, 8]);
     render(&table)
+}
+
+/// More groups than this are drawn together, those of one pattern or else of one rate.
+const GROUPS: usize = 6;
+
+/// What trains and how fast, a line a group. Many groups are drawn together: `stem, blocks.0-15, head`
+/// and `1e-5 to 3e-4`.
+fn groups(groups: &[GroupReport]) -> Vec<[String; 2]> {
+    if groups.len() <= GROUPS {
+        return groups.iter().map(|group| [group.name.clone(), rate(group.lr)]).collect();
+    }
+    let together = groups.chunk_by(|a, b| a.part_of == b.part_of);
+    together.map(|parts| [names(parts), rates(parts)]).collect()
+}
+
+fn names(groups: &[GroupReport]) -> String {
+    let names = || groups.iter().map(|group| group.name.as_str());
+    // Towards the image, runs of numbers go down, and are drawn together the other way round.
+    let (forth, back) = (overview(names()), overview(names().rev()));
+    if back.len() < forth.len() { back } else { forth }
+}
+
+fn rates(groups: &[GroupReport]) -> String {
+    let rates = || groups.iter().map(|group| group.lr);
+    let (low, high) = (rates().fold(f64::INFINITY, f64::min), rates().fold(0.0, f64::max));
+    if rate(low) == rate(high) { rate(low) } else { format!("{} to {}", rate(low), rate(high)) }
+}
+
+/// How phases go and end, for those that do not simply run at their rates for their epochs.
+fn settings(phases: &[PhaseReport]) -> Option<String> {
+    let mut table = table();
+    for phase in phases {
+        for (place, setting) in settings_of(phase).into_iter().enumerate() {
+            table.add_row([if place == 0 { phase.name.clone() } else { String::new() }, setting]);
+        }
+    }
+    (!table.is_empty()).then(|| render(&table))
+}
+
+fn settings_of(phase: &PhaseReport) -> Vec<String> {
+    let rates = over_time(phase).map(|course| format!("learning rates: {course}"));
+    let until = phase.until.as_ref().map(|until| format!("ends when {until}"));
+    let restore = phase.restore_best.then(|| "the next phase begins with its best weights".to_owned());
+    let reset = phase.reset_optimizer.then(|| "the optimizer begins anew".to_owned());
+    let norm = phase.clip_grad_norm.map(|norm| format!("gradients are clipped to a norm of {norm}"));
+    let value = phase.clip_grad_value.map(|value| format!("gradients are clipped to values up to {value}"));
+    [rates, until, restore, reset, norm, value].into_iter().flatten().collect()
+}
+
+/// How a phase's learning rates change, where they do.
+fn over_time(phase: &PhaseReport) -> Option<String> {
+    match (&phase.warm_up, &phase.scheduler) {
+        (None, None) => None,
+        (None, Some(scheduler)) => Some(scheduler.to_string()),
+        (Some(warm_up), None) => Some(format!("{warm_up} from {}, then constant", warm_up.from)),
+        (Some(warm_up), Some(scheduler)) => Some(format!("{warm_up} from {}, then {scheduler}", warm_up.from)),
+    }
 }
 
 fn norms(norms: NormReport) -> String {

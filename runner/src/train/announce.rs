@@ -1,0 +1,56 @@
+//! What a run says of itself when it and its phases begin.
+
+use super::events::{Counts, Event, LoadedPlugin};
+use super::run::Job;
+use super::summary::rates;
+use crate::engine::Kernels;
+use crate::net::Net;
+use crate::plan::PhasePlan;
+use crate::plugin::Plugin;
+
+/// The run begins.
+pub fn run_started<D: Kernels>(device: &D, job: &Job<'_>, weights: String) -> Event {
+    let (plan, data) = (job.plan, &job.data);
+    Event::RunStarted {
+        name: plan.spec.name.clone(),
+        run_dir: job.dir.path().display().to_string(),
+        version: env!("CARGO_PKG_VERSION"),
+        seed: plan.spec.seed,
+        device: device.describe(),
+        data: data.facts.description.clone(),
+        fallback: data.facts.fallback,
+        classes: data.facts.classes.clone(),
+        samples: Counts { train: data.train.len(), val: data.val.len(), test: data.test.len() },
+        bad_images: job.bad.iter().map(ToString::to_string).collect(),
+        weights,
+        plugins: plan.plugins.iter().map(loaded).collect(),
+    }
+}
+
+fn loaded(plugin: &Plugin) -> LoadedPlugin {
+    LoadedPlugin { name: plugin.name.clone(), version: plugin.version.clone(), sha256: plugin.sha256.clone() }
+}
+
+/// A phase begins after `step` steps.
+pub fn phase_started<D: Kernels>(
+    net: &Net<D>,
+    phase: &PhasePlan,
+    trainable: &[bool],
+    step: u64,
+    frozen_hash: String,
+) -> Event {
+    let count = |trains: bool| {
+        let params = net.graph.params.iter().zip(trainable);
+        let counted = params.filter(|(param, now)| **now == trains && !param.def.role.is_buffer());
+        counted.map(|(param, _)| param.def.count()).sum()
+    };
+    Event::PhaseStarted {
+        phase: phase.name.clone(),
+        epochs: phase.epochs,
+        step,
+        lr: rates(phase, 1.0),
+        trainable: count(true),
+        frozen: count(false),
+        frozen_hash,
+    }
+}
