@@ -13,7 +13,7 @@ pub fn check_probability(value: f32, path: Path, problems: &mut Problems) {
 /// Notes a problem at `path` unless `value` lies within bounds. NaN lies nowhere.
 pub fn check_within<T>(value: T, bounds: RangeInclusive<T>, path: Path, problems: &mut Problems)
 where
-    T: PartialOrd + std::fmt::Display,
+    T: PartialOrd + Copy + std::fmt::Display,
 {
     if !bounds.contains(&value) {
         let problem = Problem::new(path, format!("{value} is out of range"));

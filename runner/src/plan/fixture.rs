@@ -1,5 +1,5 @@
 //! Small nets for the plan's tests.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::missing_panics_doc)]
 
 use crate::layers::{BatchNorm, Conv2d, Flatten, Linear, Pad, Relu, Shape};
 use crate::net::{Builder, Graph, Source};

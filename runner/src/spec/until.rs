@@ -77,7 +77,7 @@ impl Until {
             (None, None, None) if self.plateau.is_none() => {
                 problems.push(Problem::new(at.clone(), "what ends the phase is missing").help(
                     "`{ plateau: { metric: val_loss, patience: 2 } }`, or `{ metric: val_accuracy, above: 0.9 }`",
-                ))
+                ));
             }
             _ => {}
         }

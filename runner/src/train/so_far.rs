@@ -35,7 +35,7 @@ impl<D: Kernels> SoFar<D> {
         if !phase.restore_best {
             return;
         }
-        let metric = phase.until.as_ref().and_then(|until| until.metric()).unwrap_or(metric);
+        let metric = phase.until.as_ref().and_then(super::super::spec::until::Until::metric).unwrap_or(metric);
         let rule = EarlyStopping { metric, patience: usize::MAX, min_delta: 0.0, restore_best: true };
         if let Verdict::Improved { .. } = self.watch.see(&rule, epoch, measured.get(metric)) {
             self.best = Some(Best { epoch, weights: weights.to_vec() });

@@ -7,8 +7,8 @@ use crate::spec::{Path, Problem, Problems};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// One phase in which the first so many stages are frozen, as MMPretrain's `frozen_stages`; but the stem
-/// counts as a stage here, where MMPretrain counts the stages after it. With `epochs` and `lr` of the
+/// One phase in which the first so many stages are frozen, as `MMPretrain`'s `frozen_stages`; but the stem
+/// counts as a stage here, where `MMPretrain` counts the stages after it. With `epochs` and `lr` of the
 /// schedule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]

@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// All of the net trains at first; then one more stage freezes every few epochs, from the image up
-/// (after FreezeOut, Brock et al. 2017, whose rates also fall towards a stage's freezing: for that, give
+/// (after `FreezeOut`, Brock et al. 2017, whose rates also fall towards a stage's freezing: for that, give
 /// a `scheduler`). Each phase costs less than the one before.
 ///
 /// `progressive_freezing: { first: 4, every: 1, lr: 1e-3 }`

@@ -1,5 +1,5 @@
 //! Shorthand held against the phases written out.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::missing_panics_doc)]
 
 use crate::spec::{Phase, Problems, Schedule};
 
