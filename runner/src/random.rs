@@ -32,6 +32,8 @@ pub enum Purpose {
     Prepare = 8,
     /// What a layer of a plugin is tried with.
     Check = 9,
+    /// A view of an image that is tested.
+    View = 20,
 }
 
 /// Identifies one use of randomness.

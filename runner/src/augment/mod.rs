@@ -59,6 +59,7 @@ mod testing;
 mod tests;
 mod trivial_augment;
 mod vertical_flip;
+mod views;
 mod warp;
 
 pub use affine::Affine;
@@ -104,6 +105,7 @@ pub use sometimes::Sometimes;
 pub use stain_jitter::StainJitter;
 pub use trivial_augment::TrivialAugment;
 pub use vertical_flip::VerticalFlip;
+pub use views::Views;
 
 use crate::random::Stream;
 use crate::spec::{Path, Problems};
@@ -111,7 +113,8 @@ use entries::{Entry, check_all};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// How training images are varied. Images that are evaluated are never varied.
+/// How images are varied: those that train, and those that are tested where `test` says so. Validation
+/// sees images as they are.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Augmentation {
@@ -124,6 +127,10 @@ pub struct Augmentation {
     /// Applied to each training batch, in order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub batch: Vec<BatchAugment>,
+    /// Several views of each image that is tested: at the end of a run, by `runner evaluate`
+    /// and by `runner predict`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub test: Option<Views>,
 }
 
 impl Augmentation {
@@ -131,6 +138,20 @@ impl Augmentation {
     pub fn check(&self, at: &Path, problems: &mut Problems) {
         check_all(&self.train, &at.key("train"), problems);
         check_all(&self.batch, &at.key("batch"), problems);
+        if let Some(test) = &self.test {
+            test.check(&at.key("test"), problems);
+        }
+    }
+
+    /// What testing needs of it.
+    #[must_use]
+    pub fn for_test(&self) -> Augmentation {
+        Augmentation { test: self.test.clone(), ..Augmentation::default() }
+    }
+
+    /// How many views of an image are tested.
+    pub fn test_views(&self) -> usize {
+        self.test.as_ref().map_or(1, |test| test.views)
     }
 }
 

@@ -2,13 +2,12 @@
 
 use super::CommandError;
 use super::trained::Trained;
-use crate::augment::Augmentation;
 use crate::data::{self, Dataset, Loader};
 use crate::engine::Kernels;
 use crate::engine::device::{DeviceTask, with_device};
 use crate::metrics::Confusion;
 use crate::report::scores;
-use crate::train::evaluate::{Evaluation, evaluate};
+use crate::train::evaluate::{Evaluation, evaluate_views};
 use clap::Args;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -39,17 +38,20 @@ pub fn run(args: &EvaluateArgs, out: &mut impl Write) -> Result<(), CommandError
     let evaluation = with_device(device, Evaluate { trained, data, samples })??;
     let confusion = Confusion::of(&evaluation.answers);
     if args.json {
-        let json = serde_json::json!({
+        let mut json = serde_json::json!({
             "data": description,
             "images": evaluation.samples.len(),
             "classes": classes,
             "scores": evaluation.scores,
             "confusion": confusion,
         });
+        if let Some(one_view) = &evaluation.one_view {
+            json["scores_one_view"] = serde_json::json!(one_view);
+        }
         writeln!(out, "{json:#}")?;
     } else {
         writeln!(out, "{} images of {description}", evaluation.samples.len())?;
-        writeln!(out, "  {}\n", scores::summary(&evaluation.scores))?;
+        writeln!(out, "{}", scores::of_views(&evaluation.scores, evaluation.one_view.as_ref()))?;
         write!(
             out,
             "{}\n{}",
@@ -107,11 +109,11 @@ impl DeviceTask for Evaluate {
             self.data,
             image,
             &self.trained.normalize,
-            Augmentation::default(),
+            spec.augmentation.for_test(),
             spec.seed,
             spec.data.workers(),
         );
-        let batches = loader.evaluation(&self.samples, spec.data.batch);
-        Ok(evaluate(&device, &net, batches, |_| ())?)
+        let (views, batch) = (spec.augmentation.test_views(), spec.data.batch);
+        Ok(evaluate_views(&device, &net, views, |view| loader.view(&self.samples, batch, view), |_| ())?)
     }
 }

@@ -7,6 +7,7 @@ pub mod convert;
 pub mod datasets;
 pub mod error;
 pub mod evaluate;
+mod folds;
 pub mod inspect;
 pub mod plan;
 pub mod plugin;

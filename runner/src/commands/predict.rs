@@ -2,11 +2,11 @@
 
 use super::CommandError;
 use super::trained::Trained;
-use crate::augment::Prepare;
+use crate::augment::{Pixels, Prepare, Views};
 use crate::data::{Batch, decode};
 use crate::engine::device::{DeviceTask, with_device};
 use crate::engine::{KernelSet, Kernels};
-use crate::metrics::{largest, softmax};
+use crate::metrics::{Answers, largest};
 use crate::train::evaluate::logits;
 use clap::Args;
 use indexmap::IndexMap;
@@ -67,8 +67,13 @@ impl DeviceTask for Predict<'_> {
         let mut predictions = Vec::new();
         for path in self.images {
             let image = path.display().to_string();
-            let batch = self.batch(path, &image)?;
-            let probabilities = softmax(&logits(&device, &net, &batch, KernelSet::default())?);
+            let answers = self.views(path, &image)?.into_iter().map(|batch| {
+                let mut answers = Answers::new(classes.len());
+                answers.push(&batch.labels, &logits(&device, &net, &batch, KernelSet::default())?);
+                Ok(answers)
+            });
+            let answers: Vec<Answers> = answers.collect::<Result<_, CommandError>>()?;
+            let probabilities = Answers::mean(&answers).probabilities;
             let best = largest(&probabilities);
             predictions.push(Prediction {
                 image,
@@ -82,14 +87,28 @@ impl DeviceTask for Predict<'_> {
 }
 
 impl Predict<'_> {
-    /// A batch of one image, prepared as for evaluation.
-    fn batch(&self, path: &PathBuf, name: &str) -> Result<Batch, CommandError> {
+    /// A batch of one image a view, prepared as for testing.
+    fn views(&self, path: &PathBuf, name: &str) -> Result<Vec<Batch>, CommandError> {
         let bytes = std::fs::read(path).map_err(|error| CommandError::Arguments(format!("{name}: {error}")))?;
         let pixels = decode::decode(name, &bytes)?;
-        let prepare = Prepare::new(self.trained.spec.data.image.clone(), &self.trained.normalize, Vec::new());
-        let mut images = Vec::new();
-        prepare.normalize(&prepare.evaluation(pixels), &mut images);
-        let [height, width, channels] = prepare.dims();
-        Ok(Batch { images, dims: [1, height, width, channels], labels: vec![0], targets: Vec::new(), samples: vec![0] })
+        let spec = &self.trained.spec;
+        let prepare = |entries| Prepare::new(spec.data.image.clone(), &self.trained.normalize, entries);
+        let plain = prepare(Vec::new());
+        let mut batches = vec![batch(&plain, &plain.evaluation(pixels.clone()))];
+        if let Some(test) = &spec.augmentation.test {
+            // Whatever else is asked for, an image is looked at alike.
+            let varied = prepare(test.entries.clone());
+            let view = |view| varied.training(pixels.clone(), Views::EPOCH, Views::key(spec.seed, 0, view));
+            batches.extend((1..test.views).map(|number| batch(&plain, &view(number))));
+        }
+        Ok(batches)
     }
+}
+
+/// A batch of one image.
+fn batch(prepare: &Prepare, image: &Pixels) -> Batch {
+    let mut images = Vec::new();
+    prepare.normalize(image, &mut images);
+    let [height, width, channels] = prepare.dims();
+    Batch { images, dims: [1, height, width, channels], labels: vec![0], targets: Vec::new(), samples: vec![0] }
 }

@@ -36,24 +36,44 @@ pub fn run(args: &RunArgs) -> Result<ExitCode, CommandError> {
     for warning in &plan.warnings {
         eprintln!("{} {warning}", console::style("warning:").for_stderr().yellow().bold());
     }
-
-    let (data, bad) = open_data(&plan, &loaded.dir)?;
-    let dir = run_dir(args, &plan)?;
-    keep_spec(&dir, &loaded, &plan)?;
     let stop = stop_on_interrupt();
-
-    let task = Train { plan: &plan, spec_dir: &loaded.dir, data, bad, dir: &dir, stop };
-    match with_device(plan.spec.device, task)?? {
+    let split = &plan.spec.data.split;
+    let (path, outcome) = match (split.folds, split.fold) {
+        (Some(folds), None) => {
+            let path = args.run_dir.clone().map_or_else(|| RunDir::free(&plan.spec.name), Ok)?;
+            (path.clone(), super::folds::run(loaded, folds, &path, &stop)?)
+        }
+        _ => {
+            let (data, bad) = open_data(&plan, &loaded.dir)?;
+            let dir = run_dir(args, &plan)?;
+            (dir.last(), one(&loaded, &plan, data, bad, &dir, stop)?)
+        }
+    };
+    match outcome {
         Outcome::Finished => Ok(ExitCode::SUCCESS),
         Outcome::Interrupted => {
-            eprintln!("interrupted; the position is saved in {}", dir.last().display());
+            eprintln!("interrupted; the position is saved in {}", path.display());
             Ok(ExitCode::from(130))
         }
     }
 }
 
+/// Trains one net, in a run directory that is there.
+pub fn one(
+    loaded: &Loaded,
+    plan: &Plan,
+    data: Dataset,
+    bad: Vec<BadImage>,
+    dir: &RunDir,
+    stop: StopFlag,
+) -> Result<Outcome, CommandError> {
+    keep_spec(dir, loaded, plan)?;
+    let task = Train { plan, spec_dir: &loaded.dir, data, bad, dir, stop };
+    Ok(with_device(plan.spec.device, task)??)
+}
+
 /// Opens the data and leaves out what cannot be read.
-fn open_data(plan: &Plan, spec_dir: &Path) -> Result<(Dataset, Vec<BadImage>), CommandError> {
+pub fn open_data(plan: &Plan, spec_dir: &Path) -> Result<(Dataset, Vec<BadImage>), CommandError> {
     let spec = &plan.spec;
     let data = data::open(&spec.data, spec_dir, spec.seed)?;
     let bad = data::check::scan(&data, spec.data.workers());
@@ -63,10 +83,15 @@ fn open_data(plan: &Plan, spec_dir: &Path) -> Result<(Dataset, Vec<BadImage>), C
 
 fn run_dir(args: &RunArgs, plan: &Plan) -> Result<RunDir, CommandError> {
     match &args.run_dir {
-        Some(path) => RunDir::at(path.clone())
-            .map_err(|error| CommandError::Arguments(format!("--run-dir {}: {error}", path.display()))),
+        Some(path) => given_run_dir(path.clone()),
         None => Ok(RunDir::create(&plan.spec.name)?),
     }
+}
+
+/// A run directory at a path that the user gave.
+pub fn given_run_dir(path: PathBuf) -> Result<RunDir, CommandError> {
+    let shown = path.display().to_string();
+    RunDir::at(path).map_err(|error| CommandError::Arguments(format!("--run-dir {shown}: {error}")))
 }
 
 /// Keeps the spec as given, and as it was understood.

@@ -47,7 +47,7 @@ pub fn leave_out(dataset: Dataset, bad: &[BadImage], data: &Data) -> Result<Data
     }
     let rest = dataset.without(bad);
     for (name, places, wanted) in
-        [("train", &rest.train, 1.0), ("val", &rest.val, data.split.val), ("test", &rest.test, data.split.test)]
+        [("train", &rest.train, 1.0), ("val", &rest.val, data.split.val), ("test", &rest.test, data.split.test_share())]
     {
         if places.is_empty() && wanted > 0.0 {
             return Err(DataError::invalid(format!(

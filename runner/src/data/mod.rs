@@ -6,6 +6,7 @@ pub mod decode;
 pub mod facts;
 pub mod files;
 pub mod folder;
+mod folds;
 pub mod loader;
 pub mod manifest;
 mod npy;

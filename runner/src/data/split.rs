@@ -5,7 +5,7 @@
 //! every split gets its share of the whole and, when stratified, of every class.
 
 use super::deal::{Unit, deal};
-use super::{DataError, Samples, SplitName};
+use super::{DataError, Samples, SplitName, folds};
 use crate::random::{Key, Purpose};
 use crate::spec::Split;
 use std::collections::{BTreeMap, HashMap};
@@ -32,13 +32,13 @@ impl Parts {
         }
     }
 
-    fn each(&self) -> [(SplitName, &[usize]); 3] {
+    pub(super) fn each(&self) -> [(SplitName, &[usize]); 3] {
         [(SplitName::Train, &self.train), (SplitName::Val, &self.val), (SplitName::Test, &self.test)]
     }
 }
 
 /// The splits in order.
-const SPLITS: [SplitName; 3] = [SplitName::Train, SplitName::Val, SplitName::Test];
+pub(super) const SPLITS: [SplitName; 3] = [SplitName::Train, SplitName::Val, SplitName::Test];
 
 /// Divides samples. Splits that the source itself gives are kept; one that is wanted and that the
 /// source lacks is carved from its training samples.
@@ -46,11 +46,18 @@ const SPLITS: [SplitName; 3] = [SplitName::Train, SplitName::Val, SplitName::Tes
 /// Fails where a split that is wanted would be empty, and where the source's own splits divide a
 /// group.
 pub fn divide(samples: &Samples, split: &Split, seed: u64) -> Result<Parts, DataError> {
-    let mut parts = if samples.samples.iter().any(|sample| sample.split.is_some()) {
-        own(samples, split, seed)?
-    } else {
-        let places: Vec<usize> = (0..samples.samples.len()).collect();
-        by_share(samples, &places, SPLITS.map(|name| (name, share(split, name))), split.stratify, seed)?
+    let has_own = samples.samples.iter().any(|sample| sample.split.is_some());
+    let mut parts = match split.folds {
+        Some(_) if has_own => {
+            let reason = "it has splits of its own, and folds would mix them: leave `folds` out";
+            return Err(DataError::invalid(reason));
+        }
+        Some(folds) => folds::divide(samples, split, folds, seed)?,
+        None if has_own => own(samples, split, seed)?,
+        None => {
+            let places: Vec<usize> = (0..samples.samples.len()).collect();
+            by_share(samples, &places, SPLITS.map(|name| (name, share(split, name))), split.stratify, seed)?
+        }
     };
     for name in SPLITS {
         parts.of(name).sort_unstable();
@@ -79,11 +86,11 @@ pub fn parse(text: &str) -> Option<SplitName> {
     }
 }
 
-fn share(split: &Split, name: SplitName) -> f64 {
+pub(super) fn share(split: &Split, name: SplitName) -> f64 {
     match name {
         SplitName::Train => split.train,
         SplitName::Val => split.val,
-        SplitName::Test => split.test,
+        SplitName::Test => split.test_share(),
     }
 }
 
@@ -117,8 +124,14 @@ fn own(samples: &Samples, split: &Split, seed: u64) -> Result<Parts, DataError> 
     Ok(parts)
 }
 
+/// `5 groups` or `40 samples`: what is divided.
+pub(super) fn counted(samples: &Samples, units: usize) -> String {
+    let what = if samples.samples.iter().any(|sample| sample.group.is_some()) { "groups" } else { "samples" };
+    format!("{units} {what}")
+}
+
 /// Divides the samples at `places` by shares.
-fn by_share(
+pub(super) fn by_share(
     samples: &Samples,
     places: &[usize],
     shares: [(SplitName, f64); 3],
@@ -129,11 +142,10 @@ fn by_share(
     let total: f64 = taking.iter().map(|(_, share)| share).sum();
     let units = units(samples, places, stratify, Key::new(seed, Purpose::Split));
     if units.len() < taking.len() {
-        let what = if samples.samples.iter().any(|sample| sample.group.is_some()) { "groups" } else { "samples" };
         let names: Vec<&str> = taking.iter().map(|(split, _)| name(*split)).collect();
         return Err(DataError::invalid(format!(
-            "{} {what} cannot be divided into {}: each split needs at least one",
-            units.len(),
+            "{} cannot be divided into {}: each split needs at least one",
+            counted(samples, units.len()),
             names.join(", ")
         )));
     }
@@ -149,7 +161,7 @@ fn by_share(
 }
 
 /// The units in an order that depends on the key and on names, not on the order of the samples.
-fn units(samples: &Samples, places: &[usize], stratify: bool, key: Key) -> Vec<Unit> {
+pub(super) fn units(samples: &Samples, places: &[usize], stratify: bool, key: Key) -> Vec<Unit> {
     let mut named: BTreeMap<(bool, &str), Vec<usize>> = BTreeMap::new();
     for (place, sample) in places.iter().filter_map(|&place| Some((place, samples.samples.get(place)?))) {
         let id = sample.group.as_deref().map_or((false, sample.name.as_str()), |group| (true, group));
@@ -201,18 +213,18 @@ pub(super) fn not_empty(parts: &Parts, split: &Split) -> Result<(), DataError> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::super::Sample;
     use super::super::sample::Pointer;
     use super::*;
     use proptest::prelude::*;
 
     fn split(train: f64, val: f64, test: f64) -> Split {
-        Split { train, val, test, ..Split::default() }
+        Split { train, val, test: Some(test), ..Split::default() }
     }
 
     /// Samples of (class, group, split).
-    fn samples(rows: &[(usize, Option<usize>, Option<SplitName>)]) -> Samples {
+    pub fn samples(rows: &[(usize, Option<usize>, Option<SplitName>)]) -> Samples {
         let sample = |(place, (label, group, split)): (usize, &(usize, Option<usize>, Option<SplitName>))| Sample {
             name: format!("{place}.png"),
             pointer: Pointer::Number(place),

@@ -38,6 +38,18 @@ impl Answers {
         }
     }
 
+    /// The answers with the mean probabilities of several nets, or of several views of the same samples.
+    pub fn mean(all: &[Answers]) -> Answers {
+        let Some(first) = all.first() else { return Answers::default() };
+        let share = 1.0 / all.len() as f64;
+        let mean = |value: usize| all.iter().map(|one| f64::from(one.probabilities[value])).sum::<f64>() * share;
+        let probabilities: Vec<f32> = (0..first.probabilities.len()).map(|value| mean(value) as f32).collect();
+        let own = probabilities.chunks_exact(first.classes.max(1)).zip(&first.labels).map(|(row, &label)| row[label]);
+        // A probability too small for a float is not taken for impossible.
+        let loss_sum = own.map(|p| -f64::from(p.max(f32::MIN_POSITIVE)).ln()).sum();
+        Answers { classes: first.classes, labels: first.labels.clone(), probabilities, loss_sum }
+    }
+
     /// The probabilities of each sample.
     pub fn rows(&self) -> impl Iterator<Item = &[f32]> {
         self.probabilities.chunks_exact(self.classes.max(1))
@@ -131,6 +143,23 @@ mod tests {
         let right = -(1.0 / (1.0 + (-2.0_f64).exp())).ln();
         let wrong = -(1.0 / (1.0 + 2.0_f64.exp())).ln();
         assert!((scores.loss - (3.0 * right + wrong) / 4.0).abs() < 1e-6);
+    }
+
+    #[test]
+    fn the_mean_of_answers_is_that_of_their_probabilities() {
+        let one = |logits: &[f32]| {
+            let mut answers = Answers::new(2);
+            answers.push(&[1], logits);
+            answers
+        };
+        let (a, b) = (one(&[0.0, 0.0]), one(&[3.0_f32.ln(), 0.0]));
+        let mean = Answers::mean(&[a.clone(), b]);
+        assert!((mean.probabilities[0] - 0.625).abs() < 1e-6 && (mean.probabilities[1] - 0.375).abs() < 1e-6);
+        assert!((mean.loss_sum + 0.375_f64.ln()).abs() < 1e-6);
+        let same = Answers::mean(&[a.clone(), a.clone()]);
+        assert_eq!((same.probabilities, same.labels), (a.probabilities, a.labels));
+        assert!(one(&[0.0, -200.0]).loss_sum.is_finite());
+        assert!(Answers::mean(&[one(&[0.0, -200.0])]).loss_sum.is_finite());
     }
 
     #[test]

@@ -28,7 +28,8 @@ const PATTERNS: &[&str] = &[
 ];
 const NORMS: &[&str] = &["frozen", "statistics", "train"];
 
-fn net() -> Graph {
+/// The net that schedules are planned over.
+pub fn net() -> Graph {
     fixture::net(&["stem", "blocks.0", "blocks.1", "blocks.2", "blocks.3", "layer1", "layer2", "head"])
 }
 
@@ -153,7 +154,7 @@ proptest! {
 }
 
 /// A schedule in any of its forms, over the stages of [`net`].
-fn schedules() -> impl Strategy<Value = String> {
+pub fn schedules() -> impl Strategy<Value = String> {
     let lr = || prop::sample::select(RATES);
     let stage = || prop::sample::select(&["stem", "blocks.1", "blocks.2-3", "layer2", "head", "layer9"][..]);
     let phase = || {

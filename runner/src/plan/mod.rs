@@ -6,7 +6,7 @@ pub mod expand;
 pub mod fixture;
 pub mod groups;
 #[cfg(test)]
-mod laws;
+pub mod laws;
 pub mod memory;
 pub mod normalize;
 pub mod norms;

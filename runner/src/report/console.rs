@@ -125,11 +125,11 @@ impl Observer for Console {
                 let line = format!("  {phase} ends: {reason}{back}; frozen tensors unchanged ({hash})");
                 self.say(style(line).dim().to_string());
             }
-            Event::RunFinished { reason, data, best_epoch, test, seconds, .. } => {
+            Event::RunFinished { reason, data, best_epoch, test, test_one_view, seconds, .. } => {
                 self.bar.finish_and_clear();
                 if let Some(test) = test {
                     self.say(format!("\ntest  with the best weights (epoch {best_epoch})"));
-                    self.say(format!("  {}\n\n{}", scores::summary(test), self.tested));
+                    self.say(format!("{}\n{}", scores::of_views(test, test_one_view.as_ref()), self.tested));
                 }
                 let accuracy =
                     test.as_ref().map_or(String::new(), |test| format!(", test accuracy {:.4}", test.accuracy));

@@ -1,10 +1,12 @@
 //! What a person reads: the terminal, the events.
 
 pub mod console;
+pub mod folds;
 pub mod number;
 pub mod plan;
 pub mod scores;
 pub mod sheet;
 
 pub use console::Console;
+pub use folds::FoldScores;
 pub use plan::PlanReport;

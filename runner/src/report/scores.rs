@@ -14,6 +14,15 @@ pub fn summary(scores: &Scores) -> String {
     text
 }
 
+/// The split's scores, and those of one view where several were averaged.
+pub fn of_views(scores: &Scores, one_view: Option<&Scores>) -> String {
+    let all = summary(scores);
+    match one_view {
+        Some(one) => format!("  mean of views  {all}\n  one view       {}\n", summary(one)),
+        None => format!("  {all}\n"),
+    }
+}
+
 /// Precision, recall and F1 of each class, aligned.
 pub fn class_table(classes: &[String], confusion: &Confusion) -> String {
     let width = column(classes, "class");

@@ -121,15 +121,37 @@ fn image(problems: &mut Problems, path: &Path, image: &Image) {
 }
 
 fn split(problems: &mut Problems, path: &Path, split: &Split) {
-    let shares = [("train", split.train), ("val", split.val), ("test", split.test)];
+    let shares = [("train", split.train), ("val", split.val), ("test", split.test_share())];
     let before = problems.0.len();
+    folds(problems, path, split);
     for (key, share) in shares {
         range(problems, path.key(key), &share, (Bound::Excluded(0.0), Bound::Excluded(1.0)), "a share");
     }
     let sum: f64 = shares.iter().map(|(_, share)| share).sum();
-    if problems.0.len() == before && (sum - 1.0).abs() > 1e-6 {
+    if problems.0.len() == before && split.folds.is_none() && (sum - 1.0).abs() > 1e-6 {
         let sum = (sum * 1e6).round() / 1e6;
         problems.push(Problem::new(path.clone(), format!("`train`, `val` and `test` must add up to 1, found {sum}")));
+    }
+}
+
+fn folds(problems: &mut Problems, path: &Path, split: &Split) {
+    match (split.folds, split.fold) {
+        (Some(folds), fold) => {
+            range(problems, path.key("folds"), &folds, 2..=1000, "the number of folds");
+            if let Some(fold) = fold {
+                range(problems, path.key("fold"), &fold, 1..=folds.max(1), "the fold");
+            }
+            if split.test.is_some() {
+                let message = "`test` has no meaning beside `folds`: each fold is the test once";
+                problems.push(Problem::new(path.key("test"), message).at_key().help("leave it out"));
+            }
+        }
+        (None, Some(_)) => problems.push(
+            Problem::new(path.key("fold"), "`fold` goes with `folds`, and there is none")
+                .at_key()
+                .help("add `folds: 5`"),
+        ),
+        (None, None) => {}
     }
 }
 

@@ -143,9 +143,17 @@ pub struct Split {
     /// Share that is watched while training.
     #[serde(default = "Split::default_held_out")]
     pub val: f64,
-    /// Share that is looked at once, at the end.
-    #[serde(default = "Split::default_held_out")]
-    pub test: f64,
+    /// Share that is looked at once, at the end. By default 0.15; with `folds` each fold is the test once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub test: Option<f64>,
+    /// Cross-validation: the samples are divided into so many folds, and as many nets are trained, each
+    /// tested on the fold that it has not seen. Of the other samples, those that are watched are
+    /// `val / (train + val)`. Mean and spread of the scores are reported.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub folds: Option<usize>,
+    /// Trains only the net that is tested on this fold, from 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fold: Option<usize>,
     /// Whether every split gets the classes in the same proportions.
     #[serde(default = "Split::default_stratify")]
     pub stratify: bool,
@@ -156,6 +164,14 @@ pub struct Split {
 }
 
 impl Split {
+    /// The share that is looked at once, at the end.
+    pub fn test_share(&self) -> f64 {
+        match self.folds {
+            Some(folds) => 1.0 / folds.max(1) as f64,
+            None => self.test.unwrap_or(Self::default_held_out()),
+        }
+    }
+
     fn default_train() -> f64 {
         0.7
     }
@@ -171,6 +187,6 @@ impl Split {
 
 impl Default for Split {
     fn default() -> Self {
-        Split { train: 0.7, val: 0.15, test: 0.15, stratify: true, group: None }
+        Split { train: 0.7, val: 0.15, test: None, folds: None, fold: None, stratify: true, group: None }
     }
 }

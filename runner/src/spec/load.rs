@@ -143,7 +143,7 @@ mod tests {
         let spec = loaded.pipeline;
         let phases = spec.schedule.phases.unwrap();
         assert_eq!(phases[0].epochs, Some(1));
-        assert_eq!(spec.data.split.test, 0.25);
+        assert_eq!(spec.data.split.test, Some(0.25));
         assert_eq!(spec.regularization.clip_grad_norm, Some(1.0));
         assert_eq!(rate(&phases[1], "blocks.13-15"), Some(5e-5));
         assert_eq!(

@@ -16,6 +16,8 @@ pub struct Evaluation {
     pub answers: Answers,
     /// Each sample's place in the data set.
     pub samples: Vec<usize>,
+    /// The metrics by the images as they are alone, where several views were averaged.
+    pub one_view: Option<Scores>,
 }
 
 /// The logits of a batch, by inference statistics and without random layers.
@@ -48,5 +50,27 @@ pub fn evaluate<D: Kernels>(
         samples.extend(batch.samples.iter().map(|&sample| sample as usize));
         each(samples.len());
     }
-    Ok(Evaluation { scores: Scores::of(&answers), answers, samples })
+    Ok(Evaluation { scores: Scores::of(&answers), answers, samples, one_view: None })
+}
+
+/// Evaluates `net` by so many views of each image, `batches` giving those of a view: the probabilities
+/// are averaged. `each` is told how many samples are done, over all views.
+pub fn evaluate_views<D: Kernels, B: Iterator<Item = Result<Batch, BadImage>>>(
+    device: &D,
+    net: &Net<D>,
+    views: usize,
+    batches: impl Fn(usize) -> B,
+    mut each: impl FnMut(usize),
+) -> Result<Evaluation, TrainError> {
+    let first = evaluate(device, net, batches(0), &mut each)?;
+    if views <= 1 {
+        return Ok(first);
+    }
+    let mut all = vec![first.answers];
+    for view in 1..views {
+        let before = view * first.samples.len();
+        all.push(evaluate(device, net, batches(view), |done| each(before + done))?.answers);
+    }
+    let answers = Answers::mean(&all);
+    Ok(Evaluation { scores: Scores::of(&answers), answers, samples: first.samples, one_view: Some(first.scores) })
 }

@@ -129,6 +129,9 @@ pub enum Event {
         /// Metrics on the test split with the best weights.
         #[serde(skip_serializing_if = "Option::is_none")]
         test: Option<Scores>,
+        /// Likewise by the images as they are alone, where `test` is by several views.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        test_one_view: Option<Scores>,
         /// The scores of each class on the test split.
         #[serde(skip_serializing_if = "IndexMap::is_empty")]
         classes: IndexMap<String, ClassScore>,

@@ -33,6 +33,8 @@ pub fn write_metrics(dir: &RunDir, test: &Evaluation, best_epoch: usize, classes
     struct Metrics<'a> {
         best_epoch: usize,
         test: &'a Scores,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        test_one_view: Option<&'a Scores>,
         classes: IndexMap<&'a str, ClassScore>,
         confusion: Confusion,
     }
@@ -40,6 +42,7 @@ pub fn write_metrics(dir: &RunDir, test: &Evaluation, best_epoch: usize, classes
     let metrics = Metrics {
         best_epoch,
         test: &test.scores,
+        test_one_view: test.one_view.as_ref(),
         classes: classes.iter().map(String::as_str).zip(per_class::scores(&confusion)).collect(),
         confusion,
     };

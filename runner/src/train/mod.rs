@@ -8,6 +8,8 @@ pub mod events;
 pub mod files;
 pub mod frozen;
 pub mod gradients;
+#[cfg(test)]
+mod laws;
 pub mod not_finite;
 pub mod observer;
 pub mod optimizer;

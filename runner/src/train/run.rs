@@ -1,7 +1,7 @@
 //! The loop: phases, epochs, steps.
 
 use super::checkpoint::{self, About, Position};
-use super::evaluate::{Evaluation, evaluate};
+use super::evaluate::{Evaluation, evaluate_views};
 use super::events::{Event, EventLog};
 use super::not_finite::{self, NotFiniteAt};
 use super::observer::{Observer, Progress};
@@ -297,17 +297,24 @@ impl<'a, D: Kernels> Run<'a, D> {
     }
 
     fn evaluate_split(&mut self, split: Split) -> Result<Evaluation, TrainError> {
-        let (doing, order) = match split {
-            Split::Val => ("validating", &self.job.data.val),
-            Split::Test => ("testing", &self.job.data.test),
+        let spec = &self.job.plan.spec;
+        let (doing, order, views) = match split {
+            Split::Val => ("validating", &self.job.data.val, 1),
+            Split::Test => ("testing", &self.job.data.test, spec.augmentation.test_views()),
         };
-        let batches = self.loader.evaluation(order, self.job.plan.spec.data.batch);
+        let (loader, batch) = (&self.loader, spec.data.batch);
         let epochs = self.job.plan.epochs();
-        let (epoch, total) = (self.position.epoch, order.len());
+        let (epoch, total) = (self.position.epoch, views * order.len());
         let observer = &mut *self.observer;
-        evaluate(self.device, &self.net, batches, |done| {
-            observer.progress(Progress { doing, epoch, epochs, done, total, loss: None });
-        })
+        evaluate_views(
+            self.device,
+            &self.net,
+            views,
+            |view| loader.view(order, batch, view),
+            |done| {
+                observer.progress(Progress { doing, epoch, epochs, done, total, loss: None });
+            },
+        )
     }
 
     fn about(&self, watched: Option<f64>) -> About {
@@ -366,6 +373,7 @@ impl<'a, D: Kernels> Run<'a, D> {
             data: self.job.data.facts.description.clone(),
             fallback: self.job.data.facts.fallback,
             best_epoch,
+            test_one_view: test.as_ref().and_then(|test| test.one_view.clone()),
             test: test.map(|test| test.scores),
             classes: scores,
             seconds: self.started.elapsed().as_secs_f64(),

@@ -14,6 +14,11 @@ pub struct RunDir {
 impl RunDir {
     /// Makes a new directory `runs/NAME/YYYYMMDD-HHMMSS-xxxx`.
     pub fn create(name: &str) -> io::Result<Self> {
+        Self::at(Self::free(name)?)
+    }
+
+    /// The path of a directory `runs/NAME/YYYYMMDD-HHMMSS-xxxx` that is not there yet.
+    pub fn free(name: &str) -> io::Result<PathBuf> {
         let now = jiff::Zoned::now();
         let stamp = now.strftime("%Y%m%d-%H%M%S").to_string();
         let mut nonce = u64::from(std::process::id()) ^ now.timestamp().as_nanosecond() as u64;
@@ -22,7 +27,7 @@ impl RunDir {
             nonce = nonce.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(1);
             let path = Path::new("runs").join(name).join(format!("{stamp}-{:04x}", (nonce >> 40) as u16));
             if !path.exists() {
-                return Self::at(path);
+                return Ok(path);
             }
         }
         Err(io::Error::new(io::ErrorKind::AlreadyExists, "no free name for a run directory"))

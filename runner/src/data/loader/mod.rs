@@ -57,8 +57,9 @@ impl Loader {
         seed: u64,
         workers: usize,
     ) -> Self {
+        let views = augmentation.test.map(|test| Prepare::new(image.clone(), normalize, test.entries));
         let prepare = Prepare::new(image, normalize, augmentation.train);
-        let work = Work { data, prepare, batch: augmentation.batch, seed };
+        let work = Work { data, prepare, views, batch: augmentation.batch, seed };
         Loader { work: Arc::new(work), seed, workers: workers.max(1) }
     }
 
@@ -82,6 +83,17 @@ impl Loader {
     /// Batches of `size` over the samples `order`, not augmented, in this order.
     pub fn evaluation(&self, order: &[usize], size: usize) -> Box<dyn Iterator<Item = Result<Batch, BadImage>> + '_> {
         self.batches(order, size, Mode::Evaluation)
+    }
+
+    /// As [`Loader::evaluation`], by one of the views that the augmentation has for tests. View 0 is the
+    /// image as it is.
+    pub fn view(
+        &self,
+        order: &[usize],
+        size: usize,
+        view: usize,
+    ) -> Box<dyn Iterator<Item = Result<Batch, BadImage>> + '_> {
+        self.batches(order, size, if view == 0 { Mode::Evaluation } else { Mode::View(view) })
     }
 
     fn batches(

@@ -43,6 +43,7 @@ fn augmentation() -> Augmentation {
             Augment::ColorJitter(ColorJitter { brightness: 0.4, contrast: 0.4, saturation: 0.4, hue: 0.1 }),
         ],
         batch: vec![BatchAugment::Mixup(Mixup { alpha: 0.4, p: 1.0 })],
+        test: None,
     }
 }
 
@@ -202,4 +203,22 @@ fn dropping_early_stops_the_workers() {
     assert_eq!(images.reads.load(Ordering::SeqCst), reads, "nobody reads on");
     assert!(reads < 100, "{reads}");
     assert_eq!(Arc::strong_count(&loader.work), 1, "every thread is gone");
+}
+
+#[test]
+fn views_are_drawn_by_sample_and_view_alone() {
+    let run = |workers: usize, order: &[usize], view: usize| -> Vec<Batch> {
+        let images = Arc::new(Numbered::good());
+        let Augmentation { train, .. } = augmentation();
+        let test = Some(crate::augment::Views { views: 3, entries: train });
+        let loader = loader(&images, 20, Augmentation { test, ..Augmentation::default() }, workers);
+        loader.view(order, 8, view).collect::<Result<_, _>>().unwrap()
+    };
+    let order: Vec<usize> = (0..20).collect();
+    let (plain, one, two) = (run(1, &order, 0), run(1, &order, 1), run(1, &order, 2));
+    assert_eq!(one, run(4, &order, 1));
+    assert!(plain[0].images != one[0].images && one[0].images != two[0].images);
+    // Alone, a sample is seen as among the others.
+    let row = plain[0].images.len() / 8;
+    assert_eq!(run(2, &[5], 2)[0].images, two[0].images[5 * row..][..row]);
 }

@@ -1,7 +1,7 @@
 //! What a worker does: prepares one sample, or makes a batch of prepared ones.
 
 use super::Batch;
-use crate::augment::{BatchAugment, BatchValues, Pixels, Prepare, apply_all_to_batch};
+use crate::augment::{BatchAugment, BatchValues, Pixels, Prepare, Views, apply_all_to_batch};
 use crate::data::{BadImage, Dataset};
 use crate::random::{Key, Purpose};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -13,12 +13,16 @@ pub enum Mode {
     Training { epoch: u64 },
     /// As they are.
     Evaluation,
+    /// The view of this number, from 1: varied as tests are.
+    View(usize),
 }
 
 /// All that a worker needs to know.
 pub struct Work {
     pub data: Dataset,
     pub prepare: Prepare,
+    /// Makes the views of a test.
+    pub views: Option<Prepare>,
     pub batch: Vec<BatchAugment>,
     pub seed: u64,
 }
@@ -38,6 +42,10 @@ impl Work {
                     self.prepare.training(image, epoch, key)
                 }
                 Mode::Evaluation => self.prepare.evaluation(image),
+                Mode::View(view) => {
+                    let key = Views::key(self.seed, place as u64, view);
+                    self.views.as_ref().unwrap_or(&self.prepare).training(image, Views::EPOCH, key)
+                }
             })
         }))
         .unwrap_or_else(|_| Err(BadImage { name: sample.name.clone(), reason: "reading it broke down".to_owned() }))
