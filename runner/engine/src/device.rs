@@ -80,6 +80,12 @@ pub fn empty_cache<D: Kernels>(device: &D) -> Result<()> {
     device.try_empty_cache().map_err(EngineError::device("cache"))
 }
 
+/// Keeps no more memory for later: what is freed goes back to the system at once. Slower, but what is
+/// held is then what lives, whatever sizes there were before.
+pub fn keep_nothing<D: Kernels>(device: &D) -> Result<()> {
+    device.try_disable_cache().map_err(EngineError::device("cache"))
+}
+
 impl std::fmt::Display for DeviceName {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {

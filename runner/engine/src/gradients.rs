@@ -2,7 +2,7 @@
 
 use super::tensor::Flat;
 use super::{EngineError, Kernels, Result, Tensor};
-use dfdx::prelude::{Backward, HasShape, SumTo, Trace, TryAdd, TryMul};
+use dfdx::prelude::{Backward, HasShape, Storage, SumTo, Trace, TryAdd, TryMul};
 
 /// The gradients of a backward pass that is under way.
 type Flow<D> = dfdx::prelude::Gradients<f32, D>;
@@ -16,6 +16,25 @@ pub struct Gradients<D: Kernels>(Flow<D>);
 impl<D: Kernels> Gradients<D> {
     pub(crate) fn new(gradients: Flow<D>) -> Self {
         Gradients(gradients)
+    }
+
+    /// The gradients of these tensors alone: what else the pass left is freed. No value is copied.
+    ///
+    /// [`super::Tape::adding_to`] makes of them the beginning of another pass.
+    pub fn only<'a>(mut self, tensors: impl IntoIterator<Item = &'a Tensor<D>>) -> Result<Self> {
+        let mut kept = Flow::leaky();
+        for tensor in tensors {
+            let nothing = Storage::<f32>::try_alloc_len(tensor.device(), 0).map_err(EngineError::device("gradient"))?;
+            let so_far = self.0.get_or_alloc_mut(tensor.flat()).map_err(EngineError::device("gradient"))?;
+            let values = std::mem::replace(so_far, nothing);
+            *kept.get_or_alloc_mut(tensor.flat()).map_err(EngineError::device("gradient"))? = values;
+        }
+        Ok(Gradients(kept))
+    }
+
+    /// As dfdx has them.
+    pub(crate) fn into_inner(self) -> Flow<D> {
+        self.0
     }
 
     /// The gradient of `tensor`, zeros if the pass gave none.

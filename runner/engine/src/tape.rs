@@ -1,7 +1,7 @@
 //! The tape: what a forward pass did, so that it can be run backwards.
 
 use super::{EngineError, Gradients, Kernels, Result, Tensor};
-use dfdx::prelude::{Backward, OwnedTape, PutTape, Tape as _};
+use dfdx::prelude::{Backward, OwnedTape, PutTape, SplitTape, Tape as _, Trace, ZerosTensor};
 use std::sync::{Arc, Mutex};
 
 /// Which implementation of the kernels a pass uses.
@@ -49,6 +49,15 @@ impl<D: Kernels> Tape<D> {
     /// A tape that records.
     pub fn recording(kernels: KernelSet) -> Self {
         Tape { operations: Some(OwnedTape::default()), kernels, fault: Fault::default() }
+    }
+
+    /// A tape that records, and whose gradients are added to those of passes before: so a batch may be
+    /// computed in pieces. Give it what [`Gradients::only`] gives, else what those passes left is kept
+    /// as well.
+    pub fn adding_to(kernels: KernelSet, gradients: Gradients<D>, device: &D) -> Result<Self> {
+        let nothing = ZerosTensor::<f32>::try_zeros_like(device, &(0_usize,)).map_err(EngineError::device("tape"))?;
+        let (_, operations) = nothing.traced(gradients.into_inner()).split_tape();
+        Ok(Tape { operations: Some(operations), kernels, fault: Fault::default() })
     }
 
     /// A tape that records nothing: for evaluation.

@@ -113,7 +113,7 @@ impl DeviceTask for Evaluate {
             spec.seed,
             spec.data.workers(),
         );
-        let (views, batch) = (spec.augmentation.test_views(), spec.data.batch);
+        let (views, batch) = (spec.augmentation.test_views(), spec.data.batch.min(self.trained.piece));
         Ok(evaluate_views(&device, &net, views, |view| loader.view(&self.samples, batch, view), |_| ())?)
     }
 }

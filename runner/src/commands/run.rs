@@ -2,7 +2,7 @@
 
 use super::CommandError;
 use crate::data::{self, BadImage, Dataset};
-use crate::engine::device::{DeviceTask, with_device};
+use crate::engine::device::{DeviceTask, keep_nothing, with_device};
 use crate::engine::{Kernels, Tensor};
 use crate::net::{Net, Params};
 use crate::plan::Plan;
@@ -150,6 +150,9 @@ impl DeviceTask for Train<'_> {
     type Output = Result<Outcome, TrainError>;
 
     fn run<D: Kernels>(self, device: D) -> Self::Output {
+        if self.plan.spec.memory_budget.is_some() {
+            keep_nothing(&device)?;
+        }
         let (params, weights) = initial(&device, self.plan, self.spec_dir)?;
         let net = Net { graph: self.plan.graph.clone(), params };
         let job = Job {

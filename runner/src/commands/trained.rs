@@ -17,6 +17,8 @@ pub struct Trained {
     pub spec: Pipeline,
     /// The net.
     pub graph: Graph,
+    /// How many images it is to answer at a time, at most.
+    pub piece: usize,
     /// How byte values become its inputs.
     pub normalize: Normalization,
     /// What the checkpoint says of itself.
@@ -45,7 +47,8 @@ impl Trained {
         let about = checkpoint::about(&file)
             .ok_or_else(|| CommandError::RunDir(format!("{}: no checkpoint of a run", path.display())))?;
         let plan = plan_of_net(&spec, &about.classes, &loaded.dir).map_err(|problems| loaded.error(&problems))?;
-        Ok(Trained { spec, graph: plan.graph, normalize: plan.normalize, about, file })
+        let piece = plan.phases.last().map_or(usize::MAX, |phase| phase.micro_batch);
+        Ok(Trained { spec, graph: plan.graph.without_auxiliary(), piece, normalize: plan.normalize, about, file })
     }
 
     /// The net with its values on a device.

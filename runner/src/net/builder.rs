@@ -29,9 +29,26 @@ pub struct Builder {
 impl Builder {
     /// A net without layers over images of this shape.
     pub fn new(input: Shape) -> Self {
-        let graph =
-            Graph { input, nodes: Vec::new(), stages: Vec::new(), params: Vec::new(), schedule: Schedule::default() };
+        let graph = Graph {
+            input,
+            nodes: Vec::new(),
+            stages: Vec::new(),
+            params: Vec::new(),
+            schedule: Schedule::default(),
+            exits: Vec::new(),
+        };
         Builder { graph, flattened: Vec::new() }
+    }
+
+    /// A net to which more is added.
+    pub(super) fn over(graph: Graph) -> Self {
+        let flattened = vec![None; graph.nodes.len()];
+        Builder { graph, flattened }
+    }
+
+    /// The graph as it is, its schedule left alone.
+    pub(super) fn into_graph(self) -> Graph {
+        self.graph
     }
 
     /// Begins a stage: nodes added from here on belong to it.
@@ -111,7 +128,7 @@ impl Builder {
 
     /// The finished graph.
     pub fn finish(mut self) -> Graph {
-        self.graph.schedule = Schedule::new(&self.graph);
+        self.graph.schedule = Schedule::new(&self.graph, &[]);
         self.graph
     }
 

@@ -50,11 +50,11 @@ pub struct Part<D: Kernels> {
 }
 
 impl<D: Kernels> Net<D> {
-    /// Runs a batch of images (N, H, W, C) through all nodes.
+    /// Runs a batch of images (N, H, W, C) through all nodes that lead to the graph's exit.
     ///
     /// An activation is dropped as soon as its last consumer has run, unless the tape holds it.
     pub fn forward(&self, images: &Tensor<D>, run: Forward<'_, D>) -> Result<Output<D>, (NodeId, LayerError)> {
-        let end = self.graph.nodes.len();
+        let end = self.graph.end();
         let part = self.forward_range(0..end, vec![(Source::Image, images.clone())], run)?;
         let logits = part.live.into_iter().next().map(|(_, logits)| logits);
         let logits = logits.ok_or_else(|| (end, LayerError::Shape("the net has no output".into())))?;
@@ -76,7 +76,7 @@ impl<D: Kernels> Net<D> {
         let mut walk = Walk::new(self, nodes, given);
         let (norm, updates) = (NormMode::Inference, Vec::new());
         let mut pass = Pass { tape, training, norm, key, samples, activation: None, node: 0, updates };
-        for node in walk.nodes.clone() {
+        for node in walk.nodes.clone().filter(|&node| self.graph.runs(node)) {
             pass.norm = norms.get(node).copied().unwrap_or(NormMode::Inference);
             walk.step(node, &mut pass).map_err(|error| (node, error))?;
         }

@@ -24,6 +24,18 @@ pub struct Graph {
     /// All parameters and buffers.
     pub params: Vec<Param>,
     pub(super) schedule: Schedule,
+    /// The net's own schedule, then that of each auxiliary head; none where there are no such heads.
+    pub(super) exits: Vec<Schedule>,
+}
+
+/// Where passes through a net end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Exit {
+    /// At the net's own output.
+    #[default]
+    Output,
+    /// At the auxiliary head of this place, counted from 0.
+    Auxiliary(usize),
 }
 
 /// Where a node's input comes from.
@@ -89,9 +101,19 @@ pub struct Param {
 }
 
 impl Graph {
-    /// The shape of the output.
+    /// The shape of the output: that of the exit.
     pub fn output(&self) -> Shape {
-        self.nodes.last().map_or(self.input, |node| node.output)
+        self.end().checked_sub(1).and_then(|last| self.nodes.get(last)).map_or(self.input, |node| node.output)
+    }
+
+    /// The place after the last node that runs.
+    pub fn end(&self) -> NodeId {
+        self.schedule.end(self.nodes.len())
+    }
+
+    /// Whether passes run the node.
+    pub fn runs(&self, node: NodeId) -> bool {
+        self.schedule.runs(node)
     }
 
     /// The stage of a parameter, as its place in [`Graph::stages`].
@@ -119,10 +141,11 @@ impl Graph {
             Source::Image => true,
             Source::Node(node) => node < boundary,
         };
-        let mut live: Vec<Source> =
-            self.nodes.iter().skip(boundary).flat_map(|node| node.inputs.iter().copied()).filter(before).collect();
-        if boundary >= self.nodes.len() {
-            live.push(self.nodes.len().checked_sub(1).map_or(Source::Image, Source::Node));
+        let end = self.end();
+        let after = self.nodes.iter().enumerate().skip(boundary).filter(|(id, _)| self.runs(*id));
+        let mut live: Vec<Source> = after.flat_map(|(_, node)| node.inputs.iter().copied()).filter(before).collect();
+        if boundary >= end {
+            live.push(end.checked_sub(1).map_or(Source::Image, Source::Node));
         }
         live.sort_unstable();
         live.dedup();
@@ -135,7 +158,7 @@ impl Graph {
     pub fn kept_for_backward(&self, boundary: NodeId) -> usize {
         let mut kept = BTreeSet::new();
         let mut extra = 0;
-        for (id, node) in self.nodes.iter().enumerate().skip(boundary) {
+        for (id, node) in self.nodes.iter().enumerate().skip(boundary).filter(|(id, _)| self.runs(*id)) {
             let inputs: Vec<Shape> = node.inputs.iter().map(|&input| self.shape_of(input)).collect();
             let of_node = node.layer.kept_for_backward(&inputs, node.output);
             if of_node.inputs {

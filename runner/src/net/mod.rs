@@ -1,5 +1,6 @@
 //! A net: a graph of layers with named stages, its parameters, and its forward pass.
 
+mod auxiliary;
 pub mod builder;
 pub mod forward;
 pub mod graph;
@@ -10,7 +11,7 @@ pub mod surgery;
 
 pub use builder::{BuildError, Builder};
 pub use forward::{Activations, Forward, Net, Output, Part};
-pub use graph::{Graph, Node, NodeId, Origin, Param, ParamId, Source, Stage};
+pub use graph::{Exit, Graph, Node, NodeId, Origin, Param, ParamId, Source, Stage};
 pub use params::Params;
 pub use sequential::SequentialError;
 pub use surgery::{Change, Place};

@@ -7,6 +7,8 @@ use crate::layers::Layer;
 /// How the nodes of a graph run.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Schedule {
+    /// By node: whether it runs.
+    runs: Vec<bool>,
     /// By node: the node that is nothing but an activation of its output, and that activation. The
     /// two may run as one.
     fused: Vec<Option<(NodeId, Activation)>>,
@@ -19,8 +21,13 @@ pub(super) struct Schedule {
 }
 
 impl Schedule {
-    pub fn new(graph: &Graph) -> Self {
-        let consumers = graph.consumers();
+    /// How the nodes that lead to `exits` run; all nodes where there are none.
+    pub fn new(graph: &Graph, exits: &[NodeId]) -> Self {
+        let runs = leading_to(graph, exits);
+        let mut consumers = graph.consumers();
+        for (of_node, &runs_itself) in consumers.iter_mut().zip(&runs) {
+            of_node.retain(|&consumer| runs_itself && runs[consumer]);
+        }
         let mut absorbed = vec![None; graph.nodes.len()];
         let mut fused = vec![None; graph.nodes.len()];
         for (id, node) in graph.nodes.iter().enumerate() {
@@ -32,13 +39,30 @@ impl Schedule {
                 absorbed[consumer] = Some(id);
             }
         }
-        let reads_image = |node: &super::Node| node.inputs.contains(&Source::Image);
+        let mut nodes = graph.nodes.iter().zip(&runs);
+        let reads_image = |(node, runs): (&super::Node, &bool)| *runs && node.inputs.contains(&Source::Image);
         Schedule {
             fused,
             absorbed,
-            image_until: graph.nodes.iter().rposition(reads_image),
+            image_until: nodes.rposition(reads_image),
             until: consumers.iter().map(|of_node| of_node.last().copied()).collect(),
+            runs,
         }
+    }
+
+    /// Whether the node runs.
+    pub fn runs(&self, node: NodeId) -> bool {
+        self.runs.get(node).copied().unwrap_or(true)
+    }
+
+    /// None of the nodes that were added since, up to `count`, run.
+    pub fn leave_out_up_to(&mut self, count: usize) {
+        self.runs.resize(count.max(self.runs.len()), false);
+    }
+
+    /// The place after the last node that runs, of `count` nodes.
+    pub fn end(&self, count: usize) -> NodeId {
+        (0..count).rev().find(|&node| self.runs(node)).map_or(0, |last| last + 1)
     }
 
     /// The activation that runs within `node`, and the node that it stands for.
@@ -67,4 +91,22 @@ impl Schedule {
             Source::Node(node) => self.until.get(node).copied().flatten(),
         }
     }
+}
+
+/// By node: whether its output is needed for those of `exits`; all are where there are no exits.
+fn leading_to(graph: &Graph, exits: &[NodeId]) -> Vec<bool> {
+    let mut needed = vec![exits.is_empty(); graph.nodes.len()];
+    for &exit in exits {
+        needed[exit] = true;
+    }
+    for id in (0..graph.nodes.len()).rev() {
+        if needed[id] {
+            for input in &graph.nodes[id].inputs {
+                if let Source::Node(producer) = *input {
+                    needed[producer] = true;
+                }
+            }
+        }
+    }
+    needed
 }

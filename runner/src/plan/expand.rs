@@ -9,7 +9,8 @@ pub fn expand(schedule: &Schedule, graph: &Graph, problems: &mut Problems) -> Ve
 }
 
 /// The names of the stages that have parameters, from the image to the output.
-fn stages(graph: &Graph) -> Vec<&str> {
-    let with_parameters = graph.stages.iter().enumerate().filter(|(place, _)| graph.param_count(*place) > 0);
+pub fn stages(graph: &Graph) -> Vec<&str> {
+    let own = graph.stages.iter().take(graph.own_stages()).enumerate();
+    let with_parameters = own.filter(|(place, _)| graph.param_count(*place) > 0);
     with_parameters.map(|(_, stage)| stage.name.as_str()).collect()
 }

@@ -1,20 +1,21 @@
 //! What a phase costs: an estimate of the peak of memory.
 
 use super::PhasePlan;
-use crate::layers::{Layer, Shape};
-use crate::net::{Graph, NodeId, Source};
+use crate::data::loader;
+use crate::layers::AnyLayer;
+use crate::net::{Graph, Node, NodeId, Source};
 use crate::optim::Optimizer;
-use std::collections::{HashMap, HashSet};
+use crate::spec::Pipeline;
+use std::collections::{BTreeMap, HashMap};
 
 /// All values are float32.
 const BYTES: u64 = 4;
 
-/// An estimate of the most memory that a phase holds at once, in bytes.
+/// An estimate of the most memory that a phase holds at once, in bytes. It is rather too high than too
+/// low: what [`super::budget`] allows by it is kept.
 ///
-/// It counts what grows with the net and the batch, as float32, and leaves out what does not: the
-/// program itself, decoded images on their way, scratch space of the kernels. An activation that is
-/// only a view of another is counted apart, and so are activations that backward of a layer whose
-/// weights are frozen could do without: for the net itself it is rather too high than too low.
+/// It leaves out what does not grow with the net, the batch and the image: the program itself, and a data
+/// set that lies in memory; and an image while it is decoded and varied.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Memory {
     /// All parameters and buffers.
@@ -24,77 +25,121 @@ pub struct Memory {
     /// What the optimizer keeps for each value that trains: two moments (`adamw`), or a velocity
     /// (`sgd`).
     pub optimizer: u64,
-    /// Activations at the worst moment, which is the largest of two:
+    /// Activations of a piece of a batch at the worst moment, which is the largest of two:
     /// - a forward pass without a tape (the frozen prefix; all of the net when evaluating), where an
     ///   activation lives until its last consumer has run;
-    /// - the start of backward: all that the nodes from the boundary on keep for it, and the
-    ///   gradients of one node's output and inputs.
+    /// - the way back: all that the nodes from the boundary on keep for it, and the gradients that wait
+    ///   for their node at the worst moment.
     pub activations: u64,
+    /// Images, those of the batches that are made ahead included.
+    pub images: u64,
+    /// The best weights so far, and a checkpoint while it is written.
+    pub copies: u64,
+    /// Scratch space of the kernels.
+    pub scratch: u64,
 }
 
 impl Memory {
-    /// The estimate for a phase with batches of `batch` samples.
-    pub fn of(graph: &Graph, phase: &PhasePlan, batch: usize, optimizer: &Optimizer) -> Memory {
+    /// The estimate for a phase that computes batches in pieces of `piece` samples. A batch has
+    /// `batch` images, made by `workers` threads.
+    pub fn of(graph: &Graph, phase: &PhasePlan, piece: usize, spec: &Pipeline) -> Memory {
+        let graph = &graph.leaving_by(phase.exit);
         let trainable = phase.trainable_values(graph) as u64;
-        let kept = match optimizer {
+        let slots = match spec.schedule.optimizer {
             Optimizer::AdamW(_) => 2,
             Optimizer::Sgd(_) => 1,
         };
+        let parameters = values_of(graph.params.iter().map(|param| param.def.count()));
+        let optimizer = trainable.saturating_mul(slots);
+        let kept_weights = parameters.saturating_mul(if phase.restore_best { 2 } else { 1 });
         let activations = forward_peak(graph).max(backward_peak(graph, phase.boundary));
+        // Those of the piece are copied out of the batch, and on the device as long as the step takes.
+        let images = loader::held(spec.data.batch, spec.data.workers()).saturating_add(piece.saturating_mul(2));
+        let in_bytes = |values: u64| BYTES.saturating_mul(values);
         Memory {
-            parameters: BYTES * graph.params.iter().map(|param| param.def.count() as u64).sum::<u64>(),
-            gradients: BYTES * trainable,
-            optimizer: BYTES * trainable * kept,
-            activations: BYTES * batch as u64 * activations,
+            parameters: in_bytes(parameters),
+            gradients: in_bytes(trainable),
+            optimizer: in_bytes(optimizer),
+            activations: in_bytes((piece as u64).saturating_mul(activations)),
+            images: in_bytes((images as u64).saturating_mul(graph.input.count() as u64)),
+            copies: in_bytes(parameters.saturating_add(optimizer).saturating_add(kept_weights)),
+            scratch: in_bytes(scratch(graph, phase)),
         }
     }
 
     /// All of it.
     pub fn total(&self) -> u64 {
-        self.parameters + self.gradients + self.optimizer + self.activations
+        let parts =
+            [self.parameters, self.gradients, self.optimizer, self.activations, self.images, self.copies, self.scratch];
+        parts.into_iter().fold(0, u64::saturating_add)
     }
+}
+
+fn values_of(counts: impl Iterator<Item = usize>) -> u64 {
+    counts.fold(0, |sum: u64, count| sum.saturating_add(count as u64))
+}
+
+/// Values that a convolution's kernels need besides, at most: the gradient to its weights is summed in
+/// up to 16 parts of together up to 2^23 values, and over few pixels all columns are made at once.
+fn scratch(graph: &Graph, phase: &PhasePlan) -> u64 {
+    let of_node = |(id, node): (NodeId, &Node)| {
+        let weights = values_of(node.params.clone().map(|param| graph.params[param].def.count()));
+        let parts = if id >= phase.boundary { weights.saturating_mul(16).min(1 << 23).max(weights) } else { 0 };
+        let columns = match (&node.layer, node.inputs.first()) {
+            (AnyLayer::Conv2d(_), Some(&input)) => {
+                let taps = weights.div_ceil(node.output.channels().max(1) as u64);
+                taps.max(graph.shape_of(input).channels() as u64).saturating_mul(FEW_ROWS)
+            }
+            _ => 0,
+        };
+        parts.saturating_add(columns)
+    };
+    running(graph).map(of_node).max().unwrap_or_default()
+}
+
+/// Pixels up to which a convolution makes all columns first.
+const FEW_ROWS: u64 = 1024;
+
+fn running(graph: &Graph) -> impl Iterator<Item = (NodeId, &Node)> {
+    graph.nodes.iter().enumerate().filter(|(id, _)| graph.runs(*id))
 }
 
 /// Values a sample at the worst moment of a forward pass without a tape.
 fn forward_peak(graph: &Graph) -> u64 {
-    let sources = [Source::Image].into_iter().chain((0..graph.nodes.len()).map(Source::Node));
     let mut last_use: HashMap<Source, NodeId> = HashMap::new();
-    for (consumer, node) in graph.nodes.iter().enumerate() {
+    for (consumer, node) in running(graph) {
         last_use.insert(Source::Node(consumer), consumer);
         last_use.extend(node.inputs.iter().map(|&input| (input, consumer)));
     }
-    let mut freed = vec![0; graph.nodes.len()];
-    for source in sources {
-        if let Some(freed) = last_use.get(&source).and_then(|&last| freed.get_mut(last)) {
-            *freed += values(graph, source);
-        }
+    let mut freed: Vec<u64> = vec![0; graph.nodes.len()];
+    for (&source, &last) in &last_use {
+        freed[last] = freed[last].saturating_add(values(graph, source));
     }
     let mut live = values(graph, Source::Image);
     let mut peak = live;
-    for (node, freed) in freed.into_iter().enumerate() {
-        live += values(graph, Source::Node(node));
+    for (node, _) in running(graph) {
+        live = live.saturating_add(values(graph, Source::Node(node)));
         peak = peak.max(live);
-        live -= freed;
+        live = live.saturating_sub(freed[node]);
     }
     peak
 }
 
-/// Values a sample at the start of backward.
+/// Values a sample on the way back at the worst moment: all that is kept for it, as if nothing of that
+/// were freed on the way, and the gradients that live at once.
 fn backward_peak(graph: &Graph, boundary: NodeId) -> u64 {
-    let mut kept: HashSet<Source> = HashSet::new();
-    let mut extra = 0;
+    let taped = |input: &&Source| matches!(input, Source::Node(node) if *node >= boundary);
+    let mut waiting: BTreeMap<Source, u64> = BTreeMap::new();
     let mut gradients = 0;
-    for (id, node) in graph.nodes.iter().enumerate().skip(boundary) {
-        let inputs: Vec<Shape> = node.inputs.iter().map(|&input| graph.shape_of(input)).collect();
-        let keeps = node.layer.kept_for_backward(&inputs, node.output);
-        kept.extend(keeps.output.then_some(Source::Node(id)));
-        kept.extend(node.inputs.iter().filter(|_| keeps.inputs));
-        extra += keeps.extra as u64;
-        let taped = node.inputs.iter().filter(|input| matches!(input, Source::Node(node) if *node >= boundary));
-        let pair = node.output.count() as u64 + taped.map(|&input| values(graph, input)).sum::<u64>();
-        gradients = gradients.max(pair);
+    let nodes: Vec<(NodeId, &Node)> = running(graph).filter(|(id, _)| *id >= boundary).collect();
+    for &(id, node) in nodes.iter().rev() {
+        waiting.insert(Source::Node(id), values(graph, Source::Node(id)));
+        waiting.extend(node.inputs.iter().filter(taped).map(|&input| (input, values(graph, input))));
+        gradients = gradients.max(waiting.values().fold(0, |sum: u64, &count| sum.saturating_add(count)));
+        waiting.remove(&Source::Node(id));
     }
-    kept.into_iter().map(|source| values(graph, source)).sum::<u64>() + extra + gradients
+    // Before the way back, the last layers' inputs and outputs that nobody keeps take as much.
+    (graph.kept_for_backward(boundary) as u64).saturating_add(gradients)
 }
 
 fn values(graph: &Graph, source: Source) -> u64 {
@@ -104,7 +149,6 @@ fn values(graph: &Graph, source: Source) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::optim::{AdamW, Sgd};
     use crate::plan::fixture;
     use crate::spec::Problems;
 
@@ -115,6 +159,13 @@ mod tests {
         problems.or(phase).unwrap()
     }
 
+    fn spec(optimizer: &str) -> Pipeline {
+        fixture::yaml(&format!(
+            "{{ name: a, data: {{ source: {{ synthetic: blood_cells }}, image: {{ size: 8 }}, batch: 10, workers: 1 }}, \
+             schedule: {{ optimizer: {optimizer} }} }}"
+        ))
+    }
+
     #[test]
     fn memory_is_what_one_counts_by_hand() {
         // Activations of 8x8x4 = 256 values; per stage conv, norm, relu; the head gives 2.
@@ -122,21 +173,29 @@ mod tests {
         let all = 2 * (144 + 16) + 512 + 2;
         let head = 512 + 2;
 
-        let memory = Memory::of(&graph, &phase(&graph, "[head]"), 10, &Optimizer::AdamW(AdamW::default()));
+        let memory = Memory::of(&graph, &phase(&graph, "[head]"), 10, &spec("adamw"));
         assert_eq!(memory.parameters, 4 * all);
         assert_eq!(memory.gradients, 4 * head);
         assert_eq!(memory.optimizer, 8 * head);
         // Backward needs the linear map's input and the gradient of the logits; forward without a
         // tape needs more: input and output of one node.
         assert_eq!(memory.activations, 4 * 10 * (256 + 256));
+        // Three batches ahead, the reader's, one as bytes, and twice the piece.
+        assert_eq!(memory.images, 4 * 256 * (5 * 10 + 2 * 10));
+        // The best weights; a checkpoint with what the optimizer keeps.
+        assert_eq!(memory.copies, 4 * (2 * all + 2 * head));
+        // The columns of a 3x3 convolution over four channels.
+        assert_eq!(memory.scratch, 4 * 36 * 1024);
 
-        let memory = Memory::of(&graph, &phase(&graph, "[layer1, head]"), 10, &Optimizer::Sgd(Sgd::default()));
+        let memory = Memory::of(&graph, &phase(&graph, "[layer1, head]"), 10, &spec("sgd"));
         let trainable = 144 + 8 + head;
         assert_eq!(memory.gradients, 4 * trainable);
         assert_eq!(memory.optimizer, 4 * trainable);
-        // The inputs of conv, norm and linear, the output of the ReLU, and a pair of gradients.
-        assert_eq!(memory.activations, 4 * 10 * (3 * 256 + 256 + 2 * 256));
-        assert_eq!(memory.total(), memory.parameters + 8 * trainable + memory.activations);
+        // The inputs of conv, norm and linear, the last being the output of the ReLU, and a pair of
+        // gradients.
+        assert_eq!(memory.activations, 4 * 10 * (3 * 256 + 2 * 256));
+        let parts = memory.parameters + memory.gradients + memory.optimizer + memory.activations;
+        assert_eq!(memory.total(), parts + memory.images + memory.copies + memory.scratch);
     }
 
     #[test]
@@ -149,5 +208,16 @@ mod tests {
         // What conv, norm and ReLU keep, and a pair of gradients: the shortcut needs none, for it
         // comes from before the boundary.
         assert_eq!(backward_peak(&graph, 3), 3 * 256 + 2 * 256);
+        // From the image on, the shortcut's gradient waits while the way through the layer is gone.
+        assert_eq!(backward_peak(&graph, 0), 6 * 256 + 3 * 256);
+    }
+
+    #[test]
+    fn what_is_above_an_auxiliary_head_takes_nothing() {
+        let graph = fixture::net(&["stem", "layer1", "layer2", "head"]).with_auxiliary(2, 2).unwrap();
+        let memory = |train: &str| Memory::of(&graph, &phase(&graph, train), 10, &spec("sgd")).activations;
+        // Image, conv and norm are kept, and the output of the ReLU; the head's input is a mean of four.
+        assert!(memory("[stem, auxiliary1]") <= 4 * 10 * (4 * 256 + 2 * 256 + 2 * 4));
+        assert!(memory("[stem]") > 2 * memory("[stem, auxiliary1]"));
     }
 }

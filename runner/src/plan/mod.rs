@@ -1,6 +1,8 @@
 //! The plan: what will be done. All names are resolved; nothing later looks at YAML again.
 
 mod assemble;
+mod auxiliary;
+mod budget;
 pub mod expand;
 #[cfg(test)]
 pub mod fixture;
@@ -96,7 +98,9 @@ impl Plan {
         };
         let parts = graph.map(|graph| {
             let weights = weights::hold(spec, &graph, dir, &mut problems);
-            let phases = phases(&spec.schedule, &graph, &mut problems);
+            let graph = auxiliary::added(spec, graph, count, &mut problems);
+            let mut phases = phases(&spec.schedule, &graph, &mut problems);
+            budget::settle(spec, &graph, &mut phases, &mut problems);
             (graph, weights, phases)
         });
         match (data, parts) {
@@ -104,7 +108,11 @@ impl Plan {
                 let arch = spec.backbone.as_ref().map(|backbone| backbone.arch);
                 Ok(Plan {
                     normalize: Normalization::resolve(&spec.data.image, arch),
-                    warnings: warnings::all(&graph, &phases, weights.as_ref(), &data),
+                    warnings: [
+                        warnings::all(&graph, &phases, weights.as_ref(), &data),
+                        budget::warnings(spec, &graph, &phases),
+                    ]
+                    .concat(),
                     spec: spec.clone(),
                     data,
                     graph,

@@ -2,7 +2,7 @@
 
 use super::{groups, norms, rates};
 use crate::layers::{NormMode, Role};
-use crate::net::{Graph, NodeId, ParamId};
+use crate::net::{Exit, Graph, NodeId, ParamId};
 use crate::optim::{Scheduler, WarmUp};
 use crate::spec::Draft;
 use crate::spec::{NormSetting, Problem, Problems, Until};
@@ -40,6 +40,10 @@ pub struct PhasePlan {
     /// and skipping it would leave running statistics behind. Layers that draw random numbers rule
     /// a cache out as well. [`PhasePlan::prefix_is_constant`] says so.
     pub boundary: NodeId,
+    /// Where passes end in it: at the net's output, or at the auxiliary head that trains in it.
+    pub exit: Exit,
+    /// A batch is computed in pieces of at most so many images; at least 1.
+    pub micro_batch: usize,
     /// Which tensors may not change: all but those that train and the statistics that follow the
     /// batch. By parameter.
     pub frozen: Vec<bool>,
@@ -84,12 +88,16 @@ impl PhasePlan {
             groups,
             norms,
             boundary: graph.nodes.len(),
+            exit: Exit::Output,
+            micro_batch: usize::MAX,
             frozen: Vec::new(),
         };
         let trainable = phase.trainable(graph.params.len());
         let trains = |param: ParamId| trainable.get(param).copied().unwrap_or_default();
         let first = graph.nodes.iter().position(|node| node.params.clone().any(trains));
         phase.boundary = first.unwrap_or(graph.nodes.len());
+        let last = graph.nodes.iter().rposition(|node| node.params.clone().any(trains));
+        phase.exit = last.map_or(Exit::Output, |last| graph.exit_of(last));
         phase.frozen = (0..graph.params.len()).map(|param| !trains(param) && !phase.moves(graph, param)).collect();
         phase
     }

@@ -5,7 +5,7 @@ mod tests;
 mod text;
 
 use crate::layers::NormMode;
-use crate::net::{Graph, Node, Origin};
+use crate::net::{Graph, Node, Origin, Source};
 use crate::optim::{Scheduler, WarmUp};
 use crate::plan::{Group, Memory, PhasePlan, Plan, norms};
 use crate::plugin::Plugin;
@@ -28,6 +28,9 @@ pub struct PlanReport {
     pub input: Vec<usize>,
     /// Images a step.
     pub batch: usize,
+    /// The most memory that training may take, in bytes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub memory_budget: Option<u64>,
     /// The backbone's architecture; none for a net written in the spec.
     pub backbone: Option<String>,
     /// The layers that the spec puts into the backbone, in order.
@@ -39,6 +42,9 @@ pub struct PlanReport {
     pub plugins: Vec<PluginReport>,
     /// The net by stage, in order.
     pub stages: Vec<StageReport>,
+    /// The auxiliary heads that layer-wise training puts beside it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub auxiliary: Vec<StageReport>,
     /// Parameters of all stages, running statistics apart.
     pub parameters: usize,
     /// Multiply-adds of the forward pass of one sample.
@@ -171,6 +177,11 @@ pub struct PhaseReport {
     /// The greatest value of a gradient, where it is the phase's own.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub clip_grad_value: Option<f64>,
+    /// Images that are computed at a time.
+    pub micro_batch: usize,
+    /// The auxiliary head that it trains, where it ends there and not at the net's output.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub auxiliary: Option<AuxiliaryReport>,
     /// What trains.
     pub groups: Vec<GroupReport>,
     /// Values that train: what the optimizer visits.
@@ -199,6 +210,15 @@ pub struct GroupReport {
     pub weight_decay: Option<f64>,
     /// Its values that train.
     pub trainable: usize,
+}
+
+/// Where a phase ends, when not at the net's output.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct AuxiliaryReport {
+    /// The head's stage.
+    pub stage: String,
+    /// The stage that it looks at; none of the net's after it is computed.
+    pub after: String,
 }
 
 /// How many batch norms do what.
@@ -234,6 +254,12 @@ pub struct MemoryReport {
     pub optimizer: u64,
     /// Activations at the worst moment.
     pub activations: u64,
+    /// Images, those of the batches that are made ahead included.
+    pub images: u64,
+    /// The best weights so far, and a checkpoint while it is written.
+    pub copies: u64,
+    /// Scratch space of the kernels.
+    pub scratch: u64,
     /// All of these.
     pub total: u64,
 }
@@ -246,7 +272,9 @@ fn is_false(value: &bool) -> bool {
 impl PlanReport {
     /// The figures of a plan.
     pub fn of(plan: &Plan) -> Self {
-        let stages: Vec<StageReport> = (0..plan.graph.stages.len()).map(|stage| of_stage(&plan.graph, stage)).collect();
+        let mut stages: Vec<StageReport> =
+            (0..plan.graph.stages.len()).map(|stage| of_stage(&plan.graph, stage)).collect();
+        let auxiliary = stages.split_off(plan.graph.own_stages());
         PlanReport {
             name: plan.spec.name.clone(),
             device: plan.spec.device.to_string(),
@@ -259,6 +287,7 @@ impl PlanReport {
             },
             input: plan.graph.input.dims(),
             batch: plan.spec.data.batch,
+            memory_budget: plan.spec.memory_budget.map(|budget| budget.0),
             backbone: plan.spec.backbone.as_ref().map(|backbone| backbone.arch.name().to_owned()),
             changes: plan.graph.nodes.iter().filter_map(of_change).collect(),
             weights: of_weights(plan),
@@ -266,6 +295,7 @@ impl PlanReport {
             parameters: stages.iter().map(|stage| stage.parameters).sum(),
             multiply_adds: stages.iter().map(|stage| stage.multiply_adds).sum(),
             stages,
+            auxiliary,
             phases: plan.phases.iter().map(|phase| of_phase(plan, phase)).collect(),
             warnings: plan.warnings.clone(),
         }
@@ -322,7 +352,7 @@ fn of_phase(plan: &Plan, phase: &PhasePlan) -> PhaseReport {
     let graph = &plan.graph;
     let trainable = phase.trainable_values(graph);
     let all: usize = (0..graph.stages.len()).map(|stage| graph.param_count(stage)).sum();
-    let memory = Memory::of(graph, phase, plan.spec.data.batch, &plan.spec.schedule.optimizer);
+    let memory = Memory::of(graph, phase, phase.micro_batch, &plan.spec);
     PhaseReport {
         name: phase.name.clone(),
         epochs: phase.epochs,
@@ -333,6 +363,8 @@ fn of_phase(plan: &Plan, phase: &PhasePlan) -> PhaseReport {
         reset_optimizer: phase.reset_optimizer,
         clip_grad_norm: phase.clip_grad_norm,
         clip_grad_value: phase.clip_grad_value,
+        micro_batch: phase.micro_batch,
+        auxiliary: of_auxiliary(graph, phase),
         groups: phase.groups.iter().map(|group| of_group(graph, group)).collect(),
         trainable,
         frozen: all - trainable,
@@ -347,9 +379,20 @@ fn of_phase(plan: &Plan, phase: &PhasePlan) -> PhaseReport {
             gradients: memory.gradients,
             optimizer: memory.optimizer,
             activations: memory.activations,
+            images: memory.images,
+            copies: memory.copies,
+            scratch: memory.scratch,
             total: memory.total(),
         },
     }
+}
+
+fn of_auxiliary(graph: &Graph, phase: &PhasePlan) -> Option<AuxiliaryReport> {
+    let stage = graph.stages.get(graph.stage_of_exit(phase.exit)?)?;
+    let Source::Node(input) = *graph.nodes.get(stage.nodes.start)?.inputs.first()? else { return None };
+    // The last stage with parameters: what follows it belongs to it.
+    let own = (0..=graph.nodes[input].stage).rev().find(|&stage| graph.param_count(stage) > 0)?;
+    Some(AuxiliaryReport { stage: stage.name.clone(), after: graph.stages[own].name.clone() })
 }
 
 fn of_group(graph: &Graph, group: &Group) -> GroupReport {

@@ -88,6 +88,9 @@ fn data(problems: &mut Problems, path: &Path, data: &Data) {
     image(problems, &path.key("image"), &data.image);
     split(problems, &path.key("split"), &data.split);
     range(problems, path.key("batch"), &data.batch, 1.., "the batch");
+    if let Some(micro_batch) = data.micro_batch {
+        range(problems, path.key("micro_batch"), &micro_batch, 1.., "the piece of a batch");
+    }
     if let Some(workers) = data.workers {
         range(problems, path.key("workers"), &workers, 1..=1024, "the number of workers");
     }

@@ -22,6 +22,11 @@ pub struct Data {
     /// Images a training step.
     #[serde(default = "Data::default_batch")]
     pub batch: usize,
+    /// A batch is computed in pieces of at most so many images, their gradients added up: less memory,
+    /// the same step. By default the whole batch at once, or what `memory_budget` allows. Batch norm that
+    /// trains sees each piece alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub micro_batch: Option<usize>,
     /// Threads that read images. By default one a core. Changes the speed, never the result.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub workers: Option<usize>,

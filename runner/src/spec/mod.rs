@@ -6,6 +6,7 @@
 //! into places, and [`SpecError`] shows them.
 
 pub mod backbone;
+pub mod bytes;
 pub mod check;
 pub mod data;
 pub mod diagnostic;
@@ -40,6 +41,7 @@ pub mod typed;
 pub mod until;
 
 pub use backbone::{Allow, Backbone, Insert};
+pub use bytes::Bytes;
 pub use check::check;
 pub use data::{Channels, Data, Fit, Image, Normalize, Source, Split};
 pub use diagnostic::SpecError;

@@ -1,6 +1,6 @@
 //! The top level of a spec.
 
-use super::{Backbone, Data, Path, Plugins, Schedule};
+use super::{Backbone, Bytes, Data, Path, Plugins, Schedule};
 use crate::augment::Augmentation;
 use crate::layers::AnyLayer;
 use crate::regularize::Regularization;
@@ -19,6 +19,10 @@ pub struct Pipeline {
     /// Where to compute: `auto`, `cpu`, `cuda`, `cuda:1`.
     #[serde(default)]
     pub device: crate::engine::DeviceName,
+    /// The most memory that training may take, as far as the plan can tell: `2GiB`, `512MiB`, `1.5GB`.
+    /// Each phase then computes its batches in the largest pieces that fit; see `data.micro_batch`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory_budget: Option<Bytes>,
     /// The images, how they are read and split.
     pub data: Data,
     /// Shared libraries that bring layers of their own. A plugin is native code: it can do whatever

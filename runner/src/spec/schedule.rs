@@ -2,7 +2,8 @@
 
 use super::draft::{Draft, Place};
 use super::shorthand::{
-    Basis, FineTune, FreezeTo, FrozenStages, GradualUnfreeze, LinearProbeThenFineTune, ProgressiveFreezing, UnfreezeAt,
+    Basis, FineTune, FreezeTo, FrozenStages, GradualUnfreeze, Layerwise, LinearProbeThenFineTune, ProgressiveFreezing,
+    UnfreezeAt,
 };
 use super::{LearningRate, Path, Phase, Problem, Problems};
 use crate::optim::{Optimizer, Scheduler, WarmUp};
@@ -52,11 +53,15 @@ pub struct Schedule {
     /// Shorthand: all trains, and one more stage freezes every few epochs, from the image up.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub progressive_freezing: Option<ProgressiveFreezing>,
+    /// Shorthand: groups of stages train one after the other, from the image up, each with a head of its
+    /// own and nothing above it computed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub layerwise: Option<Layerwise>,
 }
 
 impl Schedule {
     /// The keys of the ways to give phases, and whether each is there.
-    fn forms(&self) -> [(&'static str, bool); 8] {
+    fn forms(&self) -> [(&'static str, bool); 9] {
         [
             ("phases", self.phases.is_some()),
             ("gradual_unfreeze", self.gradual_unfreeze.is_some()),
@@ -66,6 +71,7 @@ impl Schedule {
             ("fine_tune", self.fine_tune.is_some()),
             ("linear_probe_then_fine_tune", self.linear_probe_then_fine_tune.is_some()),
             ("progressive_freezing", self.progressive_freezing.is_some()),
+            ("layerwise", self.layerwise.is_some()),
         ]
     }
 
@@ -128,6 +134,9 @@ impl Schedule {
         if let Some(freezing) = &self.progressive_freezing {
             freezing.check(&at.key("progressive_freezing"), problems);
         }
+        if let Some(layerwise) = &self.layerwise {
+            layerwise.check(&at.key("layerwise"), problems);
+        }
     }
 
     /// The phases that it means in a net with these stages, in order: a pure function of both. `stages`
@@ -158,6 +167,9 @@ impl Schedule {
         }
         if let Some(freezing) = &self.progressive_freezing {
             drafts.extend(freezing.drafts(stages, &at.key("progressive_freezing"), problems));
+        }
+        if let Some(layerwise) = &self.layerwise {
+            drafts.extend(layerwise.drafts(stages, &at.key("layerwise"), problems));
         }
         drafts.into_iter().map(|draft| self.with_defaults(draft)).collect()
     }
@@ -243,6 +255,7 @@ mod tests {
                 ["probe_epochs", "probe_lr", "epochs", "lr"],
             ),
             ("progressive_freezing: { first: 0, every: 0, stages: [], lr: 0 }", ["first", "every", "stages", "lr"]),
+            ("layerwise: { group_size: 0, epochs: 0, stages: [], lr: 0 }", ["group_size", "epochs", "stages", "lr"]),
         ] {
             let (form, _) = yaml.split_once(':').unwrap();
             let found = problems(yaml);

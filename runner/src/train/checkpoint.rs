@@ -45,7 +45,8 @@ pub struct About {
 
 const ABOUT: &str = "runner";
 
-/// Writes weights and, where given, what the optimizer remembers.
+/// Writes weights and, where given, what the optimizer remembers. Without it the file is for use, not for
+/// going on, and has no auxiliary heads.
 pub fn write<D: Kernels>(
     path: &Path,
     net: &Net<D>,
@@ -57,6 +58,7 @@ pub fn write<D: Kernels>(
         .params
         .iter()
         .zip(net.params.tensors())
+        .filter(|(param, _)| optimizer.is_some() || param.node < net.graph.own_nodes())
         .map(|(param, tensor)| NamedTensor::of_param(param, &tensor.to_vec()))
         .collect();
     let mut steps = BTreeMap::new();

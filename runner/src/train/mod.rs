@@ -13,6 +13,7 @@ mod laws;
 pub mod not_finite;
 pub mod observer;
 pub mod optimizer;
+mod pieces;
 pub mod run;
 pub mod run_dir;
 pub mod so_far;

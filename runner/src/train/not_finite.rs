@@ -1,7 +1,7 @@
 //! Where a loss that is not a number comes from.
 
-use super::TrainError;
 use super::step::StepContext;
+use super::{TrainError, pieces};
 use crate::data::Batch;
 use crate::engine::{EngineError, KernelSet, Kernels, Tape, Tensor};
 use crate::net::{Forward, Net, NodeId, Source};
@@ -48,16 +48,26 @@ impl fmt::Display for NotFiniteAt {
     }
 }
 
-/// Runs the forward pass of a step again, node by node, and gives the first place that is not finite.
+/// Runs the forward passes of a step again, node by node, and gives the first place that is not finite.
 ///
 /// The step must have changed nothing. Random numbers are counted, so that it is the same pass.
 pub fn first<D: Kernels>(context: &StepContext<'_, D>, net: &Net<D>, batch: &Batch) -> Result<NotFiniteAt, TrainError> {
+    for piece in pieces::of(batch, context.phase.micro_batch) {
+        let place = first_of(context, net, &piece)?;
+        if place != NotFiniteAt::Nowhere {
+            return Ok(place);
+        }
+    }
+    Ok(NotFiniteAt::Nowhere)
+}
+
+fn first_of<D: Kernels>(context: &StepContext<'_, D>, net: &Net<D>, batch: &Batch) -> Result<NotFiniteAt, TrainError> {
     let images = Tensor::from_vec(context.device, batch.images.clone(), &batch.dims)?;
     if !images.all_finite()? {
         return Ok(NotFiniteAt::Images);
     }
     let mut live = vec![(Source::Image, images)];
-    for node in 0..net.graph.nodes.len() {
+    for node in (0..net.graph.end()).filter(|&node| net.graph.runs(node)) {
         if let Some(parameter) = parameter_not_finite(net, node)? {
             return Ok(NotFiniteAt::Parameter(parameter));
         }

@@ -14,7 +14,7 @@ use crate::data::{BadImage, Dataset, Loader};
 use crate::engine::device::empty_cache;
 use crate::engine::{Kernels, Tensor};
 use crate::metrics::{Confusion, per_class};
-use crate::net::{Net, Params};
+use crate::net::{Exit, Net, Params};
 use crate::optim::{Clock, schedule};
 use crate::plan::{PhasePlan, Plan};
 use crate::random::{Key, Purpose};
@@ -160,6 +160,7 @@ impl<'a, D: Kernels> Run<'a, D> {
     fn phase(&mut self, phase: &PhasePlan) -> Result<Turn, TrainError> {
         let trainable = phase.trainable(self.net.graph.params.len());
         self.net.params.want_grads(&trainable);
+        self.net.graph.leave_by(phase.exit);
         self.optimizer.begin(phase);
         self.watch.waited = 0;
         self.so_far = SoFar::begin(self.position.epoch + 1);
@@ -213,7 +214,11 @@ impl<'a, D: Kernels> Run<'a, D> {
 
         let val = if self.job.data.val.is_empty() { None } else { Some(self.evaluate_split(Split::Val)?.scores) };
         let watched = watched(self.rule.metric, &trained, val.as_ref());
-        let verdict = self.watch.see(&self.rule, epoch, watched);
+        let verdict = match phase.exit {
+            Exit::Output => self.watch.see(&self.rule, epoch, watched),
+            // What an auxiliary head answers is not what the run is for.
+            Exit::Auxiliary(_) => Verdict::Waited { epochs: 0 },
+        };
         let improved = matches!(verdict, Verdict::Improved { .. });
         let measured = measured(&trained, val.as_ref());
         self.so_far.see(phase, self.rule.metric, epoch, measured, self.net.params.tensors());
@@ -302,7 +307,8 @@ impl<'a, D: Kernels> Run<'a, D> {
             Split::Val => ("validating", &self.job.data.val, 1),
             Split::Test => ("testing", &self.job.data.test, spec.augmentation.test_views()),
         };
-        let (loader, batch) = (&self.loader, spec.data.batch);
+        let piece = self.job.plan.phases.get(self.position.phase).map_or(usize::MAX, |phase| phase.micro_batch);
+        let (loader, batch) = (&self.loader, spec.data.batch.min(piece));
         let epochs = self.job.plan.epochs();
         let (epoch, total) = (self.position.epoch, views * order.len());
         let observer = &mut *self.observer;
@@ -346,6 +352,7 @@ impl<'a, D: Kernels> Run<'a, D> {
 
     /// Tests the best weights and writes the results.
     fn finish(&mut self, reason: String) -> Result<(), TrainError> {
+        self.net.graph.leave_by(Exit::Output);
         let best_epoch = self.best.as_ref().map_or(self.position.epoch, |best| best.epoch);
         let last: Vec<Tensor<D>> = self.net.params.tensors().to_vec();
         if let Some(best) = self.best.take() {

@@ -1,11 +1,12 @@
 //! One training step: forward, loss, backward, clip, optimize.
 
 use super::optimizer::State;
+use super::pieces::{self, Moved};
 use super::{TrainError, gradients};
 use crate::data::Batch;
-use crate::engine::{KernelSet, Kernels, Tape, Tensor};
+use crate::engine::{Gradients, KernelSet, Kernels, Tape, Tensor};
 use crate::metrics::largest;
-use crate::net::{Forward, Net};
+use crate::net::{Forward, Net, ParamId};
 use crate::plan::PhasePlan;
 use crate::random::Key;
 use crate::regularize::{LossTargets, Regularization};
@@ -35,7 +36,8 @@ pub struct StepReport {
     pub gradient_norms: Vec<f64>,
 }
 
-/// Takes one step, at the groups' learning rates times `factor`. A loss that is not finite changes nothing: no parameter, no statistic.
+/// Takes one step, at the groups' learning rates times `factor`. A batch is computed in pieces of the
+/// phase's `micro_batch`: the step is the same, but for batch norm that follows each piece alone. A loss that is not finite changes nothing: no parameter, no statistic.
 pub fn step<D: Kernels>(
     context: &StepContext<'_, D>,
     net: &mut Net<D>,
@@ -44,36 +46,85 @@ pub fn step<D: Kernels>(
     factor: f64,
 ) -> Result<StepReport, TrainError> {
     let classes = net.graph.output().count();
-    let images = Tensor::from_vec(context.device, batch.images.clone(), &batch.dims)?;
+    // Of the whole batch, as its divisor is: the losses of its pieces add up to the batch's.
     let targets = context.targets.matrix(&batch.targets, classes);
-    let targets = Tensor::from_vec(context.device, targets, &[batch.labels.len(), classes])?;
+    let size = context.phase.micro_batch.saturating_mul(classes).max(1);
+    let (mut report, mut moved) = (StepReport { loss: 0.0, correct: 0, gradient_norms: Vec::new() }, Moved::nothing());
+    let mut so_far: Option<Gradients<D>> = None;
+    for (piece, targets) in pieces::of(batch, context.phase.micro_batch).zip(targets.chunks(size)) {
+        let tape = match so_far.take() {
+            None => Tape::recording(KernelSet::default()),
+            Some(gradients) => {
+                Tape::adding_to(KernelSet::default(), of_trained(context.phase, net, gradients)?, context.device)?
+            }
+        };
+        let passed = pass(context, net, &piece, targets, tape)?;
+        report.loss += passed.loss;
+        report.correct += passed.correct;
+        let Some(gradients) = passed.gradients else {
+            moved.put_back(net);
+            return Ok(report);
+        };
+        so_far = Some(gradients);
+        moved.take(net, passed.buffers);
+    }
+    let Some(mut gradients) = so_far else { return Ok(report) };
+    let gradient_norms = gradients::norms(context.phase, net, &mut gradients)?;
+    gradients::clip(context.phase, context.regularization, net, &mut gradients, &gradient_norms)?;
+    optimizer.step(context.phase, net, &mut gradients, factor)?;
+    Ok(StepReport { gradient_norms, ..report })
+}
 
-    let mut tape = Tape::recording(KernelSet::default());
+/// What a piece of a batch gives.
+struct Passed<D: Kernels> {
+    /// Its share of the batch's loss.
+    loss: f32,
+    correct: usize,
+    /// With those of the pieces before; none where the loss is not finite.
+    gradients: Option<Gradients<D>>,
+    /// New values of statistics.
+    buffers: Vec<(ParamId, Tensor<D>)>,
+}
+
+/// Runs a piece of a batch forward and backward. `targets` are its rows of the loss's targets.
+fn pass<D: Kernels>(
+    context: &StepContext<'_, D>,
+    net: &Net<D>,
+    piece: &Batch,
+    targets: &[f32],
+    mut tape: Tape<D>,
+) -> Result<Passed<D>, TrainError> {
+    let classes = net.graph.output().count();
+    let images = Tensor::from_vec(context.device, piece.images.clone(), &piece.dims)?;
+    let targets = Tensor::from_vec(context.device, targets.to_vec(), &[piece.labels.len(), classes])?;
     let run = Forward {
         tape: &mut tape,
         training: true,
         norms: &context.phase.norms,
         key: context.key,
-        samples: &batch.samples,
+        samples: &piece.samples,
     };
     let output = net.forward(&images, run).map_err(|(node, error)| TrainError::layer(net, node, &error))?;
     let loss_tensor = D::cross_entropy(&mut tape, &output.logits, &targets)?;
     let loss = loss_tensor.to_vec().first().copied().unwrap_or(f32::NAN);
     let logits = output.logits.to_vec();
     let correct =
-        logits.chunks_exact(classes).zip(&batch.labels).filter(|(row, label)| largest(row) == **label).count();
-    if !loss.is_finite() {
-        return Ok(StepReport { loss, correct, gradient_norms: Vec::new() });
+        logits.chunks_exact(classes).zip(&piece.labels).filter(|(row, label)| largest(row) == **label).count();
+    let mut gradients = None;
+    if loss.is_finite() {
+        gradients = Some(tape.backward(&loss_tensor).map_err(|error| TrainError::back(net, error))?);
     }
+    Ok(Passed { loss, correct, gradients, buffers: output.buffers })
+}
 
-    let mut gradients = tape.backward(&loss_tensor).map_err(|error| TrainError::back(net, error))?;
-    let gradient_norms = gradients::norms(context.phase, net, &mut gradients)?;
-    gradients::clip(context.phase, context.regularization, net, &mut gradients, &gradient_norms)?;
-    optimizer.step(context.phase, net, &mut gradients, factor)?;
-    for (param, values) in output.buffers {
-        net.params.set(param, values);
-    }
-    Ok(StepReport { loss, correct, gradient_norms })
+/// The gradients of what trains, without what else a pass left.
+fn of_trained<D: Kernels>(
+    phase: &PhasePlan,
+    net: &Net<D>,
+    gradients: Gradients<D>,
+) -> Result<Gradients<D>, TrainError> {
+    let params = phase.groups.iter().flat_map(|group| &group.params);
+    Ok(gradients.only(params.map(|&param| net.params.get(param)))?)
 }
 
 #[cfg(test)]

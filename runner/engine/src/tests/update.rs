@@ -166,3 +166,50 @@ fn values_that_are_not_finite_are_seen() {
         assert_eq!(gradients(&param, &values).all_finite(&param).unwrap(), finite, "gradient {values:?}");
     }
 }
+
+/// A loss over some rows: the sum of the log-likelihoods of their targets under a linear map.
+fn loss_over(
+    tape: &mut Tape<Cpu>,
+    kernels: KernelSet,
+    weight: &Tensor<Cpu>,
+    rows: std::ops::Range<usize>,
+) -> Tensor<Cpu> {
+    let device = weight.device();
+    let x = normal(5, &[6, 4]).1[rows.start * 4..rows.end * 4].to_vec();
+    let targets: Vec<f32> =
+        rows.clone().flat_map(|row| (0..3).map(move |k| f32::from(u8::from(row % 3 == k)))).collect();
+    let x = Tensor::from_vec(device, x, &[rows.len(), 4]).unwrap();
+    let targets = Tensor::from_vec(device, targets, &[rows.len(), 3]).unwrap();
+    match kernels {
+        KernelSet::Fast => {
+            let y = Cpu::matmul(tape, &x, weight).unwrap();
+            Cpu::cross_entropy(tape, &y, &targets).unwrap()
+        }
+        KernelSet::Assembled => {
+            let y = assembled::matmul(tape, &x, weight).unwrap();
+            assembled::cross_entropy(tape, &y, &targets).unwrap()
+        }
+    }
+}
+
+#[test]
+fn gradients_of_several_passes_add_up() {
+    for kernels in [KernelSet::Fast, KernelSet::Assembled] {
+        let device = open_cpu().unwrap();
+        let weight = Tensor::from_vec(&device, normal(6, &[4, 3]).1, &[4, 3]).unwrap().wanting_grad(true);
+        let of = |rows: std::ops::Range<usize>| {
+            let mut tape = Tape::recording(kernels);
+            let loss = loss_over(&mut tape, kernels, &weight, rows);
+            tape.backward(&loss).unwrap()
+        };
+        let whole = of(0..6).of(&weight).unwrap().to_vec();
+        let mut sum = of(0..2);
+        assert_ne!(sum.of(&weight).unwrap().to_vec(), whole);
+        for rows in [2..5, 5..6] {
+            let mut tape = Tape::adding_to(kernels, sum.only([&weight]).unwrap(), &device).unwrap();
+            let loss = loss_over(&mut tape, kernels, &weight, rows);
+            sum = tape.backward(&loss).unwrap();
+        }
+        close("sum", &sum.of(&weight).unwrap().to_vec(), &exact(&whole), 1e-6);
+    }
+}

@@ -11,6 +11,11 @@ use std::thread::{Builder, JoinHandle};
 /// The least number of batches that are made or wait while the reader has one.
 pub const AHEAD: usize = 3;
 
+/// How many batches of `size` are made or wait while the reader has one.
+pub fn ahead(size: usize, workers: usize) -> usize {
+    AHEAD.max(workers.div_ceil(size.max(1)) + 1)
+}
+
 /// Batches in order. Workers take samples, not batches, so that the first batch is made by all of
 /// them; whoever finishes a batch's last sample makes the batch. No sample is taken that lies more
 /// than the bound ahead of what was read. Dropping it stops and joins the workers.
@@ -60,7 +65,7 @@ impl Batches {
             mode,
             order: order.to_vec(),
             size,
-            ahead: AHEAD.max(workers.div_ceil(size) + 1),
+            ahead: ahead(size, workers),
             state: Mutex::new(State { next: 0, read: 0, waiting: VecDeque::new(), stop: false }),
             room: Condvar::new(),
             made: Condvar::new(),

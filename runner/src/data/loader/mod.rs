@@ -46,6 +46,12 @@ pub fn shuffled(indices: &[usize], seed: u64, epoch: u64) -> Vec<usize> {
     order
 }
 
+/// The most images that are in memory as batches of `size` at once: those that are made ahead, with
+/// their bytes until they are made, and the reader's own.
+pub fn held(size: usize, workers: usize) -> usize {
+    batches::ahead(size, workers).saturating_add(2).saturating_mul(size)
+}
+
 impl Loader {
     /// A loader over a data set, reading on `workers` threads (at least one).
     #[allow(clippy::needless_pass_by_value)] // Like the rest of what it is made from.

@@ -16,7 +16,7 @@ impl fmt::Display for PlanReport {
         writeln!(f, "{}\n\n{}", self.name, header(self))?;
         writeln!(f, "Layers\n\n{}", stages(self))?;
         write!(f, "Phases\n\n{}", phases(&self.phases))?;
-        if let Some(settings) = settings(&self.phases) {
+        if let Some(settings) = settings(self) {
             write!(f, "\n{settings}")?;
         }
         for warning in &self.warnings {
@@ -31,6 +31,9 @@ fn header(report: &PlanReport) -> String {
     table.add_row(["data", &report.data.description]);
     table.add_row(["classes", &classes(&report.data.classes)]);
     table.add_row(["input", &format!("{} in batches of {}", shape(&report.input), report.batch)]);
+    if let Some(budget) = report.memory_budget {
+        table.add_row(["memory", &format!("at most {}", bytes(budget))]);
+    }
     table.add_row(["net", report.backbone.as_deref().unwrap_or("written in the spec")]);
     for change in &report.changes {
         table.add_row(["", &changed(change)]);
@@ -92,6 +95,10 @@ fn stages(report: &PlanReport) -> String {
     }
     let total = ["total".to_owned(), String::new(), grouped(report.parameters), rounded(report.multiply_adds)];
     table.add_row(total);
+    for head in &report.auxiliary {
+        let (parameters, work) = (grouped(head.parameters), rounded(head.multiply_adds));
+        table.add_row([head.name.clone(), shape(&head.output), parameters, work, layers(head)]);
+    }
     align(&mut table, &[1, 2, 3]);
     render(&table)
 }
@@ -160,24 +167,28 @@ fn rates(groups: &[GroupReport]) -> String {
 }
 
 /// How phases go and end, for those that do not simply run at their rates for their epochs.
-fn settings(phases: &[PhaseReport]) -> Option<String> {
+fn settings(report: &PlanReport) -> Option<String> {
     let mut table = table();
-    for phase in phases {
-        for (place, setting) in settings_of(phase).into_iter().enumerate() {
+    for phase in &report.phases {
+        for (place, setting) in settings_of(phase, report.batch).into_iter().enumerate() {
             table.add_row([if place == 0 { phase.name.clone() } else { String::new() }, setting]);
         }
     }
     (!table.is_empty()).then(|| render(&table))
 }
 
-fn settings_of(phase: &PhaseReport) -> Vec<String> {
+fn settings_of(phase: &PhaseReport, batch: usize) -> Vec<String> {
+    let ends = phase.auxiliary.as_ref().map(|auxiliary| {
+        format!("ends at `{}` after `{}`: what is above is not computed", auxiliary.stage, auxiliary.after)
+    });
+    let pieces = (phase.micro_batch < batch).then(|| format!("batches in pieces of {}", phase.micro_batch));
     let rates = over_time(phase).map(|course| format!("learning rates: {course}"));
     let until = phase.until.as_ref().map(|until| format!("ends when {until}"));
     let restore = phase.restore_best.then(|| "the next phase begins with its best weights".to_owned());
     let reset = phase.reset_optimizer.then(|| "the optimizer begins anew".to_owned());
     let norm = phase.clip_grad_norm.map(|norm| format!("gradients are clipped to a norm of {norm}"));
     let value = phase.clip_grad_value.map(|value| format!("gradients are clipped to values up to {value}"));
-    [rates, until, restore, reset, norm, value].into_iter().flatten().collect()
+    [ends, pieces, rates, until, restore, reset, norm, value].into_iter().flatten().collect()
 }
 
 /// How a phase's learning rates change, where they do.
