@@ -9,6 +9,7 @@ mod failures;
 mod faulty_plugins;
 mod folds;
 mod interrupt;
+mod lr_find;
 mod plugin_check;
 mod plugin_new;
 mod plugin_support;

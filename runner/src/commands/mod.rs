@@ -9,6 +9,7 @@ pub mod error;
 pub mod evaluate;
 mod folds;
 pub mod inspect;
+pub mod lr_find;
 pub mod plan;
 pub mod plugin;
 pub mod predict;
@@ -72,6 +73,8 @@ enum Command {
         #[command(flatten)]
         spec: SpecArgs,
     },
+    /// Try rising learning rates on a phase, show what becomes of the loss, and suggest a rate.
+    LrFind(lr_find::LrFindArgs),
     /// Draw what a pipeline's augmentation makes of training images, as a PNG.
     Augment(augment::AugmentArgs),
     /// Evaluate the best weights of a run, on its test split or on other images.
@@ -127,6 +130,7 @@ fn dispatch(cli: Cli) -> Result<ExitCode, CommandError> {
         }
         (Some(Command::Plan { spec, json }), _) => plan::run(&spec.spec, &spec.sets, json, &mut out)?,
         (Some(Command::Check { spec }), _) => check::run(&spec.spec, &spec.sets, &mut out)?,
+        (Some(Command::LrFind(args)), _) => lr_find::run(&args, &mut out)?,
         (Some(Command::Augment(args)), _) => augment::run(&args, &mut out)?,
         (Some(Command::Evaluate(args)), _) => evaluate::run(&args, &mut out)?,
         (Some(Command::Predict(args)), _) => predict::run(&args, &mut out)?,

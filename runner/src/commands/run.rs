@@ -122,7 +122,7 @@ fn keep_plugins(dir: &RunDir, plan: &Plan) -> Result<Vec<PluginSource>, CommandE
 }
 
 /// The first Ctrl-C lets the step finish and the position be saved; the second ends the program.
-fn stop_on_interrupt() -> StopFlag {
+pub fn stop_on_interrupt() -> StopFlag {
     let stop = StopFlag::default();
     let raised = stop.clone();
     let handler = move || {
@@ -166,7 +166,7 @@ impl DeviceTask for Train<'_> {
 
 /// The values to start from: the weight file's where it has them, else drawn. And what was done,
 /// for a person.
-fn initial<D: Kernels>(device: &D, plan: &Plan, spec_dir: &Path) -> Result<(Params<D>, String), TrainError> {
+pub fn initial<D: Kernels>(device: &D, plan: &Plan, spec_dir: &Path) -> Result<(Params<D>, String), TrainError> {
     let backbone = plan.spec.backbone.as_ref();
     let how = backbone.map(|backbone| backbone.init).unwrap_or_default();
     let key = Key::new(plan.spec.seed, Purpose::Init);

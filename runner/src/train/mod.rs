@@ -10,6 +10,7 @@ pub mod frozen;
 pub mod gradients;
 #[cfg(test)]
 mod laws;
+pub mod lr_find;
 pub mod not_finite;
 pub mod observer;
 pub mod optimizer;

@@ -387,7 +387,8 @@ enum Split {
     Test,
 }
 
-fn loss_targets(spec: &Pipeline, data: &Dataset) -> LossTargets {
+/// Makes the targets of a spec's loss.
+pub fn loss_targets(spec: &Pipeline, data: &Dataset) -> LossTargets {
     let classes = &data.facts.classes;
     let weights = spec.regularization.class_weights.as_ref();
     LossTargets {
