@@ -32,6 +32,8 @@ pub enum Purpose {
     Prepare = 8,
     /// What a layer of a plugin is tried with.
     Check = 9,
+    /// The order in which the fit of a head visits samples.
+    Fit = 16,
 }
 
 /// Identifies one use of randomness.

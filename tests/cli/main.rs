@@ -7,6 +7,7 @@ mod commands;
 mod determinism;
 mod failures;
 mod faulty_plugins;
+mod heads;
 mod interrupt;
 mod plugin_check;
 mod plugin_new;

@@ -141,7 +141,7 @@ impl DeviceTask for Train<'_> {
 
 /// The values to start from: the weight file's where it has them, else drawn. And what was done,
 /// for a person.
-fn initial<D: Kernels>(device: &D, plan: &Plan, spec_dir: &Path) -> Result<(Params<D>, String), TrainError> {
+pub(super) fn initial<D: Kernels>(device: &D, plan: &Plan, spec_dir: &Path) -> Result<(Params<D>, String), TrainError> {
     let backbone = plan.spec.backbone.as_ref();
     let how = backbone.map(|backbone| backbone.init).unwrap_or_default();
     let key = Key::new(plan.spec.seed, Purpose::Init);
