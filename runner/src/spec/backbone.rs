@@ -24,7 +24,7 @@ pub struct Backbone {
     #[serde(default)]
     pub init: Init,
     /// Cuts the net after a stage (`layer3`) or a layer (`layer3.0.relu1`): the head is put on what
-    /// that gives, for a stage after its last activation. By default the head is then `global_avg_pool`
+    /// that gives, of a stage of a `ResNet` after its last `ReLU`. By default the head is then `global_avg_pool`
     /// and `linear`. Tensors of the weight file for what is cut off are left unused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub features: Option<String>,
