@@ -34,6 +34,8 @@ pub enum Purpose {
     Check = 9,
     /// A view of an image that is tested.
     View = 20,
+    /// The order in which the fit of a head visits samples.
+    Fit = 16,
 }
 
 /// Identifies one use of randomness.

@@ -8,6 +8,7 @@ mod determinism;
 mod failures;
 mod faulty_plugins;
 mod folds;
+mod heads;
 mod interrupt;
 mod lr_find;
 mod plugin_check;

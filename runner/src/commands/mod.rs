@@ -7,6 +7,7 @@ pub mod convert;
 pub mod datasets;
 pub mod error;
 pub mod evaluate;
+pub mod features;
 mod folds;
 pub mod inspect;
 pub mod lr_find;
@@ -81,6 +82,8 @@ enum Command {
     Evaluate(evaluate::EvaluateArgs),
     /// Say what the best weights of a run take images for.
     Predict(predict::PredictArgs),
+    /// Write what a net sees in images (its features) as arrays, for other programs.
+    Features(features::FeaturesArgs),
     /// List the tensors of a weight file: names, shapes, ranges.
     Inspect {
         /// A `.safetensors`, `.pth` or `.pt` file.
@@ -134,6 +137,7 @@ fn dispatch(cli: Cli) -> Result<ExitCode, CommandError> {
         (Some(Command::Augment(args)), _) => augment::run(&args, &mut out)?,
         (Some(Command::Evaluate(args)), _) => evaluate::run(&args, &mut out)?,
         (Some(Command::Predict(args)), _) => predict::run(&args, &mut out)?,
+        (Some(Command::Features(args)), _) => features::run(&args, &mut out)?,
         (Some(Command::Inspect { weights, json }), _) => inspect::run(&weights, json, &mut out)?,
         (Some(Command::Datasets), _) => datasets::run(&mut out)?,
         (Some(Command::Plugin(command)), _) => return plugin::run(&command, &mut out),

@@ -3,9 +3,9 @@
 use super::CommandError;
 use crate::data::DataFacts;
 use crate::engine::{Kernels, Tensor};
-use crate::net::{Graph, Net, Params};
+use crate::net::{Graph, Net, Param, Params};
 use crate::plan::{Normalization, Plan};
-use crate::spec::{Backbone, Pipeline, Problems, load};
+use crate::spec::{Backbone, Loaded, Pipeline, Problems, load};
 use crate::train::RunDir;
 use crate::train::checkpoint::{self, About};
 use crate::weights::WeightFile;
@@ -21,6 +21,7 @@ pub struct Trained {
     pub normalize: Normalization,
     /// What the checkpoint says of itself.
     pub about: About,
+    loaded: Loaded,
     file: WeightFile,
 }
 
@@ -45,7 +46,21 @@ impl Trained {
         let about = checkpoint::about(&file)
             .ok_or_else(|| CommandError::RunDir(format!("{}: no checkpoint of a run", path.display())))?;
         let plan = plan_of_net(&spec, &about.classes, &loaded.dir).map_err(|problems| loaded.error(&problems))?;
-        Ok(Trained { spec, graph: plan.graph, normalize: plan.normalize, about, file })
+        Ok(Trained { spec, graph: plan.graph, normalize: plan.normalize, about, loaded, file })
+    }
+
+    /// Puts another net of the same backbone in the place of the run's.
+    pub fn cut(&mut self, other: impl FnOnce(&Loaded) -> Result<Pipeline, CommandError>) -> Result<(), CommandError> {
+        let spec = other(&self.loaded)?;
+        let plan = plan_of_net(&spec, &self.about.classes, &self.loaded.dir);
+        let plan = plan.map_err(|problems| self.loaded.error(&problems))?;
+        (self.graph, self.normalize) = (plan.graph, plan.normalize);
+        Ok(())
+    }
+
+    /// The values of a parameter, in memory order.
+    pub fn values(&mut self, param: &Param) -> Result<Vec<f32>, CommandError> {
+        Ok(checkpoint::read_param(&mut self.file, param)?)
     }
 
     /// The net with its values on a device.

@@ -11,6 +11,7 @@ pub mod loader;
 pub mod manifest;
 mod npy;
 pub mod npz;
+pub mod npz_writer;
 pub mod open;
 pub mod places;
 pub mod registry;

@@ -29,8 +29,14 @@ pub struct Builder {
 impl Builder {
     /// A net without layers over images of this shape.
     pub fn new(input: Shape) -> Self {
-        let graph =
-            Graph { input, nodes: Vec::new(), stages: Vec::new(), params: Vec::new(), schedule: Schedule::default() };
+        let graph = Graph {
+            input,
+            nodes: Vec::new(),
+            stages: Vec::new(),
+            params: Vec::new(),
+            cut_off: Vec::new(),
+            schedule: Schedule::default(),
+        };
         Builder { graph, flattened: Vec::new() }
     }
 
@@ -107,6 +113,11 @@ impl Builder {
         {
             node.origin = origin;
         }
+    }
+
+    /// Says which parameters of the architecture are not in the net, as it was cut before them.
+    pub fn set_cut_off(&mut self, names: Vec<String>) {
+        self.graph.cut_off = names;
     }
 
     /// The finished graph.

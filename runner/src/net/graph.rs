@@ -23,6 +23,8 @@ pub struct Graph {
     pub stages: Vec<Stage>,
     /// All parameters and buffers.
     pub params: Vec<Param>,
+    /// Names of the parameters of the architecture that are not in the net, as it was cut before them.
+    pub cut_off: Vec<String>,
     pub(super) schedule: Schedule,
 }
 

@@ -1,6 +1,7 @@
 //! A net: a graph of layers with named stages, its parameters, and its forward pass.
 
 pub mod builder;
+mod cut;
 pub mod forward;
 pub mod graph;
 pub mod params;
@@ -9,6 +10,7 @@ pub mod sequential;
 pub mod surgery;
 
 pub use builder::{BuildError, Builder};
+pub use cut::cut;
 pub use forward::{Activations, Forward, Net, Output, Part};
 pub use graph::{Graph, Node, NodeId, Origin, Param, ParamId, Source, Stage};
 pub use params::Params;

@@ -2,6 +2,7 @@
 
 mod assemble;
 pub mod expand;
+pub mod fitted;
 #[cfg(test)]
 pub mod fixture;
 pub mod groups;
@@ -20,6 +21,7 @@ mod tests;
 mod warnings;
 mod weights;
 
+pub use fitted::FittedHead;
 pub use memory::Memory;
 pub use normalize::Normalization;
 pub use phase::{Group, PhasePlan};
@@ -40,6 +42,8 @@ pub struct Plan {
     pub data: DataFacts,
     /// The net, head included.
     pub graph: Graph,
+    /// The head that is fitted before the phases, if one is.
+    pub fitted: Option<FittedHead>,
     /// The phases, shorthand expanded.
     pub phases: Vec<PhasePlan>,
     /// Per channel: `(value / 255 - mean) / std`.
@@ -102,9 +106,15 @@ impl Plan {
         match (data, parts) {
             (Some(data), Some((graph, weights, phases))) if problems.0.is_empty() => {
                 let arch = spec.backbone.as_ref().map(|backbone| backbone.arch);
+                let fitted = FittedHead::resolve(spec, &graph);
+                let of_fit = fitted.iter().flat_map(|fitted| fitted.warnings(spec, &graph, weights.as_ref()));
                 Ok(Plan {
                     normalize: Normalization::resolve(&spec.data.image, arch),
-                    warnings: warnings::all(&graph, &phases, weights.as_ref(), &data),
+                    warnings: warnings::all(&graph, &phases, weights.as_ref(), &data)
+                        .into_iter()
+                        .chain(of_fit)
+                        .collect(),
+                    fitted,
                     spec: spec.clone(),
                     data,
                     graph,

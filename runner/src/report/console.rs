@@ -94,6 +94,28 @@ impl Observer for Console {
                 }
                 self.say(format!("  run      {run_dir}"));
             }
+            Event::FeaturesExtracted { head, images, width, images_per_second, seconds } => {
+                let (images, width) = (grouped(*images), grouped(*width));
+                self.say(format!(
+                    "\nhead {}\n  features {width} values of each of {images} images   {images_per_second:>5.0} img/s  {:>6}",
+                    style(head).bold(),
+                    duration(*seconds)
+                ));
+            }
+            Event::HeadFitted {
+                objective, iterations, converged, train_loss, train_accuracy, val, seconds, ..
+            } => {
+                let val =
+                    val.as_ref().map_or(String::new(), |val| format!("   val {:.4} acc {:.4}", val.loss, val.accuracy));
+                self.say(format!("  fitted   train {train_loss:.4} acc {train_accuracy:.4}{val}"));
+                let end = if *converged { "converged" } else { "stopped before it converged" };
+                let line = format!(
+                    "  {end} after {iterations} iterations in {}, objective {objective:.6}; all else unchanged",
+                    duration(*seconds)
+                );
+                let line = if *converged { style(line).dim() } else { style(line).yellow() };
+                self.say(line.to_string());
+            }
             Event::PhaseStarted { phase, epochs, lr, trainable, frozen, .. } => {
                 let plural = if *epochs == 1 { "" } else { "s" };
                 self.say(format!(
@@ -128,7 +150,8 @@ impl Observer for Console {
             Event::RunFinished { reason, data, best_epoch, test, test_one_view, seconds, .. } => {
                 self.bar.finish_and_clear();
                 if let Some(test) = test {
-                    self.say(format!("\ntest  with the best weights (epoch {best_epoch})"));
+                    let when = if *best_epoch == 0 { "as fitted".to_owned() } else { format!("epoch {best_epoch}") };
+                    self.say(format!("\ntest  with the best weights ({when})"));
                     self.say(format!("{}\n{}", scores::of_views(test, test_one_view.as_ref()), self.tested));
                 }
                 let accuracy =
@@ -155,7 +178,11 @@ impl Observer for Console {
         self.bar.set_length(progress.total as u64);
         self.bar.set_position(progress.done as u64);
         let width = self.epochs.to_string().len();
-        self.bar.set_prefix(format!("{:>width$}/{} {}", progress.epoch, progress.epochs, progress.doing));
+        self.bar.set_prefix(match progress.epoch {
+            // Before the first epoch a head is fitted.
+            0 => progress.doing.to_owned(),
+            epoch => format!("{epoch:>width$}/{} {}", progress.epochs, progress.doing),
+        });
         let speed = progress.done as f64 / self.begun.elapsed().as_secs_f64();
         let left = duration((progress.total - progress.done) as f64 / speed);
         let loss = progress.loss.map_or(String::new(), |loss| format!("loss {loss:.4}, "));

@@ -4,10 +4,11 @@
 mod tests;
 mod text;
 
+use crate::heads::Head;
 use crate::layers::NormMode;
 use crate::net::{Graph, Node, Origin};
 use crate::optim::{Scheduler, WarmUp};
-use crate::plan::{Group, Memory, PhasePlan, Plan, norms};
+use crate::plan::{FittedHead, Group, Memory, PhasePlan, Plan, norms};
 use crate::plugin::Plugin;
 use crate::spec::{PluginSource, Until};
 use indexmap::IndexMap;
@@ -30,6 +31,9 @@ pub struct PlanReport {
     pub batch: usize,
     /// The backbone's architecture; none for a net written in the spec.
     pub backbone: Option<String>,
+    /// The stage or layer after which the backbone is cut; none where it is whole.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub features: Option<String>,
     /// The layers that the spec puts into the backbone, in order.
     pub changes: Vec<ChangeReport>,
     /// The weight file held against the net; none where the net starts from random weights.
@@ -43,6 +47,9 @@ pub struct PlanReport {
     pub parameters: usize,
     /// Multiply-adds of the forward pass of one sample.
     pub multiply_adds: u64,
+    /// The head that is fitted before the phases; none where phases alone train it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fitted: Option<FittedReport>,
     /// The phases, in order, shorthand written out.
     pub phases: Vec<PhaseReport>,
     /// What a person should know before running it.
@@ -78,6 +85,9 @@ pub struct WeightsReport {
     pub missing: Vec<String>,
     /// Tensors of the file that the net lacks, as the spec allows.
     pub unexpected: Vec<String>,
+    /// Tensors of the file for what the net was cut before.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub cut_off: usize,
     /// Tensors whose shapes differ, as the spec allows.
     pub wrong_shape: Vec<String>,
     /// What is worth knowing and stops nothing.
@@ -141,6 +151,23 @@ pub struct StageReport {
     pub layers: IndexMap<String, usize>,
     /// The layers' names, in order: those that `insert` and `replace` in a spec know them by.
     pub names: Vec<String>,
+}
+
+/// A head that is fitted to convergence on features of the training images.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct FittedReport {
+    /// How, for a person.
+    pub how: String,
+    /// Its arguments, as the spec has them.
+    pub arguments: Head,
+    /// The layer that is fitted.
+    pub layer: String,
+    /// Features of each image.
+    pub features: usize,
+    /// Values that are fitted.
+    pub parameters: usize,
+    /// Values that are not, running statistics apart.
+    pub frozen: usize,
 }
 
 /// What happens in a phase.
@@ -243,6 +270,11 @@ fn is_false(value: &bool) -> bool {
     !value
 }
 
+#[allow(clippy::trivially_copy_pass_by_ref)] // As serde calls it.
+fn is_zero(value: &usize) -> bool {
+    *value == 0
+}
+
 impl PlanReport {
     /// The figures of a plan.
     pub fn of(plan: &Plan) -> Self {
@@ -260,11 +292,13 @@ impl PlanReport {
             input: plan.graph.input.dims(),
             batch: plan.spec.data.batch,
             backbone: plan.spec.backbone.as_ref().map(|backbone| backbone.arch.name().to_owned()),
+            features: plan.spec.backbone.as_ref().and_then(|backbone| backbone.features.clone()),
             changes: plan.graph.nodes.iter().filter_map(of_change).collect(),
             weights: of_weights(plan),
             plugins: PluginReport::all(plan),
             parameters: stages.iter().map(|stage| stage.parameters).sum(),
             multiply_adds: stages.iter().map(|stage| stage.multiply_adds).sum(),
+            fitted: plan.fitted.as_ref().map(|head| of_fitted(&plan.graph, head)),
             stages,
             phases: plan.phases.iter().map(|phase| of_phase(plan, phase)).collect(),
             warnings: plan.warnings.clone(),
@@ -313,9 +347,23 @@ fn of_weights(plan: &Plan) -> Option<WeightsReport> {
         names: report.names.clone(),
         missing: report.missing.clone(),
         unexpected: report.unexpected.clone(),
+        cut_off: report.cut_off,
         wrong_shape: report.wrong_shape.iter().map(|(name, _, _)| name.clone()).collect(),
         notes: report.notes.clone(),
     })
+}
+
+fn of_fitted(graph: &Graph, head: &FittedHead) -> FittedReport {
+    let all: usize = (0..graph.stages.len()).map(|stage| graph.param_count(stage)).sum();
+    let parameters = [head.weight, head.bias].iter().map(|&param| graph.params[param].def.count()).sum();
+    FittedReport {
+        how: head.how.to_string(),
+        arguments: Head::Fitted(head.how.clone()),
+        layer: graph.nodes.get(head.node).map_or_else(String::new, |node| node.name.clone()),
+        features: head.width,
+        parameters,
+        frozen: all - parameters,
+    }
 }
 
 fn of_phase(plan: &Plan, phase: &PhasePlan) -> PhaseReport {

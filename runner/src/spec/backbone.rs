@@ -23,6 +23,11 @@ pub struct Backbone {
     /// How weights that no file gives are drawn.
     #[serde(default)]
     pub init: Init,
+    /// Cuts the net after a stage (`layer3`) or a layer (`layer3.0.relu1`): the head is put on what
+    /// that gives, of a stage of a `ResNet` after its last `ReLU`. By default the head is then `global_avg_pool`
+    /// and `linear`. Tensors of the weight file for what is cut off are left unused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub features: Option<String>,
     /// Layers to put between those of the architecture: one
     /// (`{ after: layer3, layer: { dropout: 0.2 } }`), or a list of such.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -57,6 +62,9 @@ impl Backbone {
                 problems
                     .push(Problem::new(at, message).help("`with` names entries of a list, as in `head` and `layers`"));
             }
+        }
+        if let Some(name) = self.features.as_ref().filter(|name| in_head(name)) {
+            problems.push(of_the_head(path.key("features"), name));
         }
         for name in self.replace.keys().filter(|name| in_head(name)) {
             problems.push(of_the_head(path.key("replace").key(name.as_str()), name).at_key());

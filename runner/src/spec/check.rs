@@ -2,6 +2,7 @@
 
 use super::data::{Data, Image, Normalize, Split};
 use super::{Path, PerGroup, Phase, Pipeline, Problem, Problems, Schedule};
+use crate::heads::Head;
 use crate::optim::Optimizer;
 use std::collections::HashMap;
 use std::fmt::Display;
@@ -19,7 +20,11 @@ pub fn check(spec: &Pipeline) -> Problems {
     net(&mut problems, spec);
     spec.augmentation.check(&top.key("augmentation"), &mut problems);
     spec.regularization.check(&top.key("regularization"), &mut problems);
-    schedule(&mut problems, &top.key("schedule"), &spec.schedule);
+    // A head that is fitted needs no schedule.
+    let fitted = spec.head.as_ref().and_then(Head::fitted).is_some();
+    if !(fitted && spec.schedule.is_absent()) {
+        schedule(&mut problems, &top.key("schedule"), &spec.schedule);
+    }
     problems
 }
 
@@ -173,9 +178,8 @@ fn net(problems: &mut Problems, spec: &Pipeline) {
     if let Some(backbone) = &spec.backbone {
         backbone.check(&Path::of("backbone"), problems);
     }
-    if spec.head.as_ref().is_some_and(Vec::is_empty) {
-        let problem = Problem::new(Path::of("head"), "a head needs at least one layer");
-        problems.push(problem.help("leave `head` out for the backbone's own"));
+    if let Some(head) = &spec.head {
+        head.check(&Path::of("head"), problems);
     }
 }
 
@@ -357,6 +361,11 @@ mod tests {
             ("data.split.test=.nan", "data.split.test"),
             ("data.split.test=0.16", "data.split"),
             ("head=[]", "head"),
+            ("head={ linear_svm: { c: 0 } }", "head.linear_svm.c"),
+            ("head={ logistic: { tolerance: -1 } }", "head.logistic.tolerance"),
+            ("head={ logistic: { max_iterations: 0 } }", "head.logistic.max_iterations"),
+            ("schedule={}", "schedule"),
+            ("backbone={ arch: resnet18, features: head }", "backbone.features"),
             ("layers=[relu]", "layers"),
             ("augmentation.train.1.horizontal_flip=1.5", "augmentation.train.1.horizontal_flip"),
             ("regularization.label_smoothing=1", "regularization.label_smoothing"),

@@ -2,6 +2,7 @@
 
 use super::{Backbone, Data, Path, Plugins, Schedule};
 use crate::augment::Augmentation;
+use crate::heads::Head;
 use crate::layers::AnyLayer;
 use crate::regularize::Regularization;
 use schemars::JsonSchema;
@@ -31,16 +32,19 @@ pub struct Pipeline {
     /// A net written as a list of layers. Either this or `backbone`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub layers: Option<Vec<AnyLayer>>,
-    /// The layers after the backbone, down to one output a class. By default the backbone's own.
+    /// The layers after the backbone, down to one output a class: a list, or a head that is fitted
+    /// (`linear_svm`, `logistic`), or `{ convert_fc: true }`. By default the backbone's own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub head: Option<Vec<AnyLayer>>,
+    pub head: Option<Head>,
     /// How training images are varied.
     #[serde(default)]
     pub augmentation: Augmentation,
     /// What keeps the net from overfitting, besides layers and augmentation.
     #[serde(default)]
     pub regularization: Regularization,
-    /// The optimizer and the phases.
+    /// The optimizer and the phases. Only a head that is fitted needs none: with one, phases train from
+    /// the fitted head on.
+    #[serde(default, skip_serializing_if = "Schedule::is_absent")]
     pub schedule: Schedule,
 }
 
@@ -48,7 +52,7 @@ impl Pipeline {
     /// The layers that the spec writes, each with the place of its entry.
     pub fn layers_written(&self) -> Vec<(Path, &AnyLayer)> {
         let list = |name: &str, layers: &'_ [AnyLayer]| (0..layers.len()).map(|i| Path::of(name).index(i)).collect();
-        let (layers, head) = (self.layers.as_deref().unwrap_or_default(), self.head.as_deref().unwrap_or_default());
+        let (layers, head) = (self.layers.as_deref().unwrap_or_default(), self.listed_head());
         let paths: [Vec<Path>; 2] = [list("layers", layers), list("head", head)];
         let of_backbone = self.backbone.iter().flat_map(|backbone| backbone.layers_written(&Path::of("backbone")));
         of_backbone.chain(paths.into_iter().flatten().zip(layers.iter().chain(head))).collect()
@@ -58,7 +62,12 @@ impl Pipeline {
     pub fn layers_written_mut(&mut self) -> Vec<(Path, &mut AnyLayer)> {
         let paths: Vec<Path> = self.layers_written().into_iter().map(|(path, _)| path).collect();
         let of_backbone = self.backbone.iter_mut().flat_map(Backbone::layers_written_mut);
-        let layers = self.layers.iter_mut().flatten().chain(self.head.iter_mut().flatten());
+        let layers = self.layers.iter_mut().flatten().chain(self.head.iter_mut().flat_map(Head::listed_mut));
         paths.into_iter().zip(of_backbone.chain(layers)).collect()
+    }
+
+    /// The layers that the head lists; none where it is not a list.
+    pub fn listed_head(&self) -> &[AnyLayer] {
+        self.head.as_ref().map(Head::listed).unwrap_or_default()
     }
 }

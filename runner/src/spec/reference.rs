@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write;
 
 /// A page: file name, title, and the definitions that begin it.
-const PAGES: [(&str, &str, &[&str]); 7] = [
+const PAGES: [(&str, &str, &[&str]); 8] = [
     ("pipeline", "Pipelines", &["#"]),
     ("layers", "Layers", &["AnyLayer"]),
     ("augmentation", "Augmentation", &["Augmentation", "Augment", "BatchAugment"]),
@@ -13,6 +13,7 @@ const PAGES: [(&str, &str, &[&str]); 7] = [
     ("schedule", "Schedule", &["Schedule", "Phase", "Optimizer", "Scheduler"]),
     ("data", "Data", &["Data"]),
     ("backbones", "Backbones", &["Backbone", "Arch"]),
+    ("heads", "Heads", &["Head"]),
 ];
 
 /// How the definitions of `OneOrList` begin: the form of an entry is all there is to tell of them.

@@ -50,6 +50,39 @@ pub enum Event {
         #[serde(skip_serializing_if = "Vec::is_empty")]
         plugins: Vec<LoadedPlugin>,
     },
+    /// The features of the training images are there, for the head to be fitted on.
+    FeaturesExtracted {
+        /// How the head is fitted, for a person.
+        head: String,
+        /// Images.
+        images: usize,
+        /// Features of each.
+        width: usize,
+        /// Images a second.
+        images_per_second: f64,
+        /// Seconds it took.
+        seconds: f64,
+    },
+    /// The head is fitted.
+    HeadFitted {
+        /// What the solver minimized, at the end.
+        objective: f64,
+        /// Iterations of the solver; of one a class the most.
+        iterations: usize,
+        /// Whether it reached its tolerance.
+        converged: bool,
+        /// Mean loss on the training split, without augmentation and class weights.
+        train_loss: f64,
+        /// Accuracy on the training split, likewise.
+        train_accuracy: f64,
+        /// Metrics on the validation split.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        val: Option<Scores>,
+        /// Hash over all of the net but the head: the same as before.
+        frozen_hash: String,
+        /// Seconds that the solver took.
+        seconds: f64,
+    },
     /// A phase begins.
     PhaseStarted {
         /// The phase's name.

@@ -5,6 +5,7 @@ pub mod checkpoint;
 pub mod error;
 pub mod evaluate;
 pub mod events;
+pub mod features;
 pub mod files;
 pub mod frozen;
 pub mod gradients;

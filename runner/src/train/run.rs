@@ -1,4 +1,6 @@
-//! The loop: phases, epochs, steps.
+//! The loop: the fit of the head, phases, epochs, steps.
+
+mod fit;
 
 use super::checkpoint::{self, About, Position};
 use super::evaluate::{Evaluation, evaluate_views};
@@ -138,7 +140,13 @@ impl<'a, D: Kernels> Run<'a, D> {
     fn all(&mut self, weights: String) -> Result<Outcome, TrainError> {
         let plan = self.job.plan;
         self.record(&announce::run_started(self.device, &self.job, weights))?;
-        let mut reason = "all phases are done".to_owned();
+        let mut reason = if plan.phases.is_empty() { "the head is fitted" } else { "all phases are done" }.to_owned();
+        if let Some(head) = &plan.fitted
+            && matches!(self.fit_head(head)?, Turn::Interrupted)
+        {
+            self.save_last()?;
+            return Ok(Outcome::Interrupted);
+        }
         for (number, phase) in plan.phases.iter().enumerate() {
             self.position = Position { phase: number, epoch_in_phase: 0, step_in_phase: 0, ..self.position.clone() };
             match self.phase(phase)? {

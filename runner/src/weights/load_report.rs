@@ -17,6 +17,9 @@ pub struct LoadReport {
     pub missing: Vec<String>,
     /// Tensors of the file that the net lacks, those of replaced layers apart.
     pub unexpected: Vec<String>,
+    /// How many tensors of the file belong to what the net was cut before, the framework's classifier
+    /// included: the architecture's own, and of no use to this net.
+    pub cut_off: usize,
     /// Parameters whose shapes differ: name, net's, file's (both in file order).
     pub wrong_shape: Vec<(String, Vec<usize>, Vec<usize>)>,
     /// One sentence for each gap that `allow` does not let pass; empty when loading may go on.
@@ -44,6 +47,9 @@ impl fmt::Display for LoadReport {
                 _ if patterns.is_empty() => write!(f, ", {count} {what}")?,
                 _ => write!(f, ", {count} {what} (allowed: {})", patterns.join(", "))?,
             }
+        }
+        if self.cut_off > 0 {
+            write!(f, ", {} cut off", self.cut_off)?;
         }
         for (kind, lines) in [("refused", &self.refused), ("note", &self.notes)] {
             for line in lines.iter().take(SHOWN) {

@@ -23,6 +23,8 @@ pub mod wildcard;
 #[cfg(test)]
 mod fuzz;
 #[cfg(test)]
+mod heads_tests;
+#[cfg(test)]
 mod testing;
 
 pub use dtype::Dtype;

@@ -71,7 +71,9 @@ fn assign(report: &mut LoadReport, matching: &Matching, graph: &Graph) {
         report.notes.push(format!("the head starts from the file's classifier: {}", classifier.join(", ")));
     }
     let left = matching.stored.keys().filter(|name| !taken.contains(name.as_str())).cloned();
-    let (replaced, unexpected) = left.partition(|name| put_in::is_of_replaced(name, matching, graph));
+    let (cut_off, left): (Vec<String>, Vec<String>) = left.partition(|name| matching.is_cut_off(name, graph));
+    report.cut_off = cut_off.len();
+    let (replaced, unexpected) = left.into_iter().partition(|name| put_in::is_of_replaced(name, matching, graph));
     report.unexpected = unexpected;
     report.notes.extend(put_in::notes(&report.matched, replaced, matching, graph));
 }

@@ -1,7 +1,8 @@
 //! The plan as a person reads it.
 
 use super::{
-    BoundaryReport, ChangeReport, GroupReport, NormReport, PhaseReport, PlanReport, StageReport, WeightsReport,
+    BoundaryReport, ChangeReport, FittedReport, GroupReport, NormReport, PhaseReport, PlanReport, StageReport,
+    WeightsReport,
 };
 use crate::plan::pattern::overview;
 use crate::report::number::{bytes, grouped, rate, rounded};
@@ -15,7 +16,13 @@ impl fmt::Display for PlanReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{}\n\n{}", self.name, header(self))?;
         writeln!(f, "Layers\n\n{}", stages(self))?;
-        write!(f, "Phases\n\n{}", phases(&self.phases))?;
+        if let Some(fitted) = &self.fitted {
+            write!(f, "Head\n\n{}", head(fitted))?;
+        }
+        if !self.phases.is_empty() {
+            let space = if self.fitted.is_some() { "\n" } else { "" };
+            write!(f, "{space}Phases\n\n{}", phases(&self.phases))?;
+        }
         if let Some(settings) = settings(&self.phases) {
             write!(f, "\n{settings}")?;
         }
@@ -31,7 +38,11 @@ fn header(report: &PlanReport) -> String {
     table.add_row(["data", &report.data.description]);
     table.add_row(["classes", &classes(&report.data.classes)]);
     table.add_row(["input", &format!("{} in batches of {}", shape(&report.input), report.batch)]);
-    table.add_row(["net", report.backbone.as_deref().unwrap_or("written in the spec")]);
+    let net = report.backbone.as_deref().unwrap_or("written in the spec");
+    match &report.features {
+        Some(tap) => table.add_row(["net", &format!("{net}, cut after {tap}")]),
+        None => table.add_row(["net", net]),
+    };
     for change in &report.changes {
         table.add_row(["", &changed(change)]);
     }
@@ -71,9 +82,11 @@ fn weights(weights: &WeightsReport) -> String {
     ];
     let gaps = gaps.into_iter().filter(|(_, tensors)| !tensors.is_empty());
     let parts = [format!("{file}: {matched} of {total} tensors ({names})")];
+    let cut_off = (weights.cut_off > 0).then(|| format!("{} cut off", weights.cut_off));
     parts
         .into_iter()
         .chain(gaps.map(|(what, tensors)| format!("{} {what}", tensors.len())))
+        .chain(cut_off)
         .collect::<Vec<_>>()
         .join(", ")
 }
@@ -93,6 +106,15 @@ fn stages(report: &PlanReport) -> String {
     let total = ["total".to_owned(), String::new(), grouped(report.parameters), rounded(report.multiply_adds)];
     table.add_row(total);
     align(&mut table, &[1, 2, 3]);
+    render(&table)
+}
+
+fn head(head: &FittedReport) -> String {
+    let mut table = table();
+    table.add_row(["fitted", &head.how]);
+    table.add_row(["features", &format!("{} values of each training image, as it is", grouped(head.features))]);
+    let (parameters, frozen) = (grouped(head.parameters), grouped(head.frozen));
+    table.add_row(["trainable", &format!("{parameters} in {}, {frozen} frozen", head.layer)]);
     render(&table)
 }
 
