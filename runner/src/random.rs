@@ -32,6 +32,10 @@ pub enum Purpose {
     Prepare = 8,
     /// What a layer of a plugin is tried with.
     Check = 9,
+    /// Noise in gradients.
+    GradientNoise = 10,
+    /// Which samples an epoch draws more than once.
+    Oversample = 11,
 }
 
 /// Identifies one use of randomness.
