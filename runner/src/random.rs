@@ -36,6 +36,10 @@ pub enum Purpose {
     View = 20,
     /// The order in which the fit of a head visits samples.
     Fit = 16,
+    /// Noise in gradients.
+    GradientNoise = 10,
+    /// Which samples an epoch draws more than once.
+    Oversample = 11,
 }
 
 /// Identifies one use of randomness.

@@ -1,6 +1,6 @@
 //! The operations that a device offers.
 
-use super::{AdamWStep, Foreign, Gradients, Result, SgdStep, Tape, Tensor, Window, assembled, foreign};
+use super::{AdamWStep, Foreign, Gradients, Pull, Result, SgdStep, Tape, Tensor, Window, assembled, foreign};
 use dfdx::prelude::{Cache, Device, Synchronize};
 use std::sync::Arc;
 
@@ -165,6 +165,18 @@ pub trait Kernels: Device<f32> + Cache + Synchronize {
         assembled::cross_entropy(tape, logits, targets)
     }
 
+    /// Focal loss (Lin et al. 2017) over classes: `-sum(targets * (1 - p)^gamma * log(p))` with
+    /// `p = softmax(logits)`, a scalar. Shapes and targets are those of [`Kernels::cross_entropy`],
+    /// which it is for `gamma` 0.
+    fn focal_loss(
+        tape: &mut Tape<Self>,
+        logits: &Tensor<Self>,
+        targets: &Tensor<Self>,
+        gamma: f64,
+    ) -> Result<Tensor<Self>> {
+        assembled::focal_loss(tape, logits, targets, gamma)
+    }
+
     /// One step of SGD; see [`SgdStep::apply`].
     fn sgd_step(
         step: &SgdStep,
@@ -200,6 +212,26 @@ pub trait Kernels: Device<f32> + Cache + Synchronize {
     /// Cuts each value of a tensor's gradient to `-limit..=limit`.
     fn clip_gradient(gradients: &mut Gradients<Self>, tensor: &Tensor<Self>, limit: f32) -> Result<()> {
         assembled::clip_gradient(gradients, tensor, limit)
+    }
+
+    /// Adds a pull to a tensor's gradient; see [`Pull::add`].
+    fn pull(pull: &Pull<'_, Self>, gradients: &mut Gradients<Self>, tensor: &Tensor<Self>) -> Result<()> {
+        assembled::pull(pull, gradients, tensor)
+    }
+
+    /// Adds `values` to a tensor's gradient.
+    fn add_to_gradient(gradients: &mut Gradients<Self>, tensor: &Tensor<Self>, values: &Tensor<Self>) -> Result<()> {
+        assembled::add_to_gradient(gradients, tensor, values)
+    }
+
+    /// Limits the norm of what flows into each output; see [`Tensor::limit_norms`].
+    fn limit_norms(tensor: &mut Tensor<Self>, bound: f64) -> Result<()> {
+        assembled::limit_norms(tensor, bound)
+    }
+
+    /// Moves `average` a share of the way towards `tensor`; see [`Tensor::approach`].
+    fn approach(average: &mut Tensor<Self>, tensor: &Tensor<Self>, share: f64) -> Result<()> {
+        assembled::approach(average, tensor, share)
     }
 
     /// Whether no value of a tensor is NaN or infinite.

@@ -93,6 +93,9 @@ fn range(args: &LrFindArgs) -> Result<Range, CommandError> {
 fn phase_of<'a>(plan: &'a Plan, name: Option<&str>) -> Result<(usize, &'a PhasePlan), CommandError> {
     let found = plan.phases.iter().enumerate().find(|(_, phase)| name.is_none_or(|name| phase.name == name));
     found.ok_or_else(|| {
+        if plan.phases.is_empty() {
+            return CommandError::Arguments("the pipeline has no phase: its head is fitted, not trained".to_owned());
+        }
         let names: Vec<&str> = plan.phases.iter().map(|phase| phase.name.as_str()).collect();
         let wanted = name.unwrap_or_default();
         CommandError::Arguments(format!("--phase {wanted}: there is no such phase; there is {}", names.join(", ")))
@@ -152,11 +155,12 @@ impl DeviceTask for Find<'_> {
         let (params, _) = initial(&device, plan, self.spec_dir)?;
         let net = Net { graph: plan.graph.clone(), params };
         let spec = &plan.spec;
-        let (targets, train) = (loss_targets(spec, &self.data), self.data.train.clone());
+        let targets = loss_targets(spec, &self.data);
         let (image, augmentation) = (spec.data.image.clone(), spec.augmentation.clone());
-        let loader = Loader::new(self.data, image, &plan.normalize, augmentation, spec.seed, spec.data.workers());
+        let loader =
+            Loader::new(self.data.clone(), image, &plan.normalize, augmentation, spec.seed, spec.data.workers());
         let trial =
-            Trial { plan, phase: self.phase, loader: &loader, train: &train, targets: &targets, stop: &self.stop };
+            Trial { plan, phase: self.phase, loader: &loader, data: &self.data, targets: &targets, stop: &self.stop };
         let bar = bar(self.range.steps);
         let curve = find(&device, net, &trial, self.range, |done| bar.set_position(done as u64));
         bar.finish_and_clear();

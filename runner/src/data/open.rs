@@ -2,7 +2,7 @@
 
 use super::facts::{described, instead};
 use super::files::Files;
-use super::registry::{self, Entry};
+use super::registry::{self, Entry, Location};
 use super::split::{self, Parts};
 use super::synthetic::{self, Generator};
 use super::{BadImage, DataFacts, ImageSource, Places, Samples, folder, manifest, npz};
@@ -80,6 +80,23 @@ pub fn facts(data: &Data, dir: &Path) -> Result<DataFacts, Problems> {
 /// Opens the data, downloading a named data set where it is nowhere else.
 pub fn open(data: &Data, dir: &Path, seed: u64) -> Result<Dataset, DataError> {
     open_in(data, dir, seed, &Places::from_env())
+}
+
+/// How many images of each class train, where that can be known without the network and without
+/// unpacking anything; images that cannot be read are counted too.
+pub fn training_counts(data: &Data, dir: &Path, seed: u64) -> Option<Vec<usize>> {
+    let places = Places::from_env();
+    if let Source::Dataset(name) = &data.source
+        && let Location::Archive(_) | Location::Download = registry::locate(registry::find(name)?, &places)
+    {
+        return None;
+    }
+    let data = open_in(data, dir, seed, &places).ok()?;
+    let mut counts = vec![0; data.facts.classes.len()];
+    for &place in &data.train {
+        *counts.get_mut(data.samples.samples.get(place)?.label)? += 1;
+    }
+    Some(counts)
 }
 
 /// Opens a folder of images, all of them for a test of a net that knows `classes`.

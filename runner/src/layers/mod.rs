@@ -10,6 +10,7 @@ mod batch_norm;
 mod catalogue;
 mod concat;
 mod conv2d;
+mod drop_block;
 mod dropout;
 mod elementwise;
 mod flatten;
@@ -28,6 +29,7 @@ mod relu6;
 pub mod shape;
 mod sigmoid;
 mod silu;
+mod spatial_dropout;
 mod squeeze_excite;
 mod stochastic_depth;
 mod units;
@@ -40,6 +42,7 @@ pub use batch_norm::BatchNorm;
 pub use catalogue::LayerError;
 pub use concat::Concat;
 pub use conv2d::Conv2d;
+pub use drop_block::DropBlock;
 pub use dropout::Dropout;
 pub use flatten::Flatten;
 pub use global_avg_pool::GlobalAvgPool;
@@ -57,6 +60,7 @@ pub use relu6::Relu6;
 pub use shape::Shape;
 pub use sigmoid::Sigmoid;
 pub use silu::Silu;
+pub use spatial_dropout::SpatialDropout;
 pub use squeeze_excite::{Gate, SqueezeActivation, SqueezeExcite};
 pub use stochastic_depth::StochasticDepth;
 pub use units::Units;
@@ -152,6 +156,10 @@ catalogue::layers! {
     GlobalAvgPool(GlobalAvgPool) = "global_avg_pool",
     /// Values become 0 at random in training.
     Dropout(Dropout) = "dropout",
+    /// Whole channels become 0 at random in training.
+    SpatialDropout(SpatialDropout) = "spatial_dropout",
+    /// Squares of feature maps become 0 at random in training.
+    DropBlock(DropBlock) = "drop_block",
     /// Feature maps as one vector.
     Flatten(Flatten) = "flatten",
     /// A sum: a residual connection.

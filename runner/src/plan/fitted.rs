@@ -69,7 +69,6 @@ impl FittedHead {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crate::data::DataFacts;
     use crate::layers::Shape;
     use crate::plan::Plan;

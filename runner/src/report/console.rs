@@ -4,6 +4,7 @@ use super::number::{duration, grouped, rate};
 use super::scores;
 use crate::metrics::{Answers, Confusion, Scores};
 use crate::train::Event;
+use crate::train::average::Whose;
 use crate::train::events::LoadedPlugin;
 use crate::train::observer::{Observer, Progress};
 use console::style;
@@ -38,9 +39,11 @@ impl Console {
     fn epoch_line(&self, event: &EpochLine<'_>) -> String {
         let width = self.epochs.to_string().len();
         let val = event.val.map_or(String::new(), |val| format!("   val {:.4} acc {:.4}", val.loss, val.accuracy));
-        let best = if event.best { style("  best").green().to_string() } else { String::new() };
+        let ema = event.val_ema.map_or(String::new(), |val| format!("   ema {:.4} acc {:.4}", val.loss, val.accuracy));
+        let whose = event.best_weights.map_or(String::new(), |whose| format!(" ({})", whose.name()));
+        let best = if event.best { style(format!("  best{whose}")).green().to_string() } else { String::new() };
         format!(
-            "  epoch {:>width$}/{}   train {:.4} acc {:.4}{val}   {:>5.0} img/s  {:>6}{best}",
+            "  epoch {:>width$}/{}   train {:.4} acc {:.4}{val}{ema}   {:>5.0} img/s  {:>6}{best}",
             event.epoch,
             self.epochs,
             event.train_loss,
@@ -56,6 +59,8 @@ struct EpochLine<'a> {
     train_loss: f64,
     train_accuracy: f64,
     val: Option<&'a Scores>,
+    val_ema: Option<&'a Scores>,
+    best_weights: Option<Whose>,
     images_per_second: f64,
     seconds: f64,
     best: bool,
@@ -72,13 +77,15 @@ impl Observer for Console {
                 data,
                 fallback,
                 samples,
+                drawn,
                 bad_images,
                 weights,
                 plugins,
                 ..
             } => {
                 self.say(format!("{}  on {device}, seed {seed}", style(name).bold()));
-                let counts = format!("{} train, {} val, {} test", samples.train, samples.val, samples.test);
+                let drawn = drawn.map_or(String::new(), |drawn| format!(" ({drawn} drawn an epoch)"));
+                let counts = format!("{} train{drawn}, {} val, {} test", samples.train, samples.val, samples.test);
                 let data = format!("{data}: {counts}");
                 self.say(format!("  data     {}", if *fallback { style(data).yellow() } else { style(data) }));
                 for bad in bad_images.iter().take(5) {
@@ -127,13 +134,24 @@ impl Observer for Console {
                 ));
             }
             Event::EpochFinished {
-                epoch, train_loss, train_accuracy, val, images_per_second, seconds, best, ..
+                epoch,
+                train_loss,
+                train_accuracy,
+                val,
+                val_ema,
+                best_weights,
+                images_per_second,
+                seconds,
+                best,
+                ..
             } => {
                 let line = self.epoch_line(&EpochLine {
                     epoch: *epoch,
                     train_loss: *train_loss,
                     train_accuracy: *train_accuracy,
                     val: val.as_ref(),
+                    val_ema: val_ema.as_ref(),
+                    best_weights: *best_weights,
                     images_per_second: *images_per_second,
                     seconds: *seconds,
                     best: *best,
@@ -147,11 +165,19 @@ impl Observer for Console {
                 let line = format!("  {phase} ends: {reason}{back}; frozen tensors unchanged ({hash})");
                 self.say(style(line).dim().to_string());
             }
-            Event::RunFinished { reason, data, best_epoch, test, test_one_view, seconds, .. } => {
+            Event::AverageFinished { epochs, val, best } => {
+                let plural = if *epochs == 1 { "" } else { "s" };
+                let val =
+                    val.as_ref().map_or(String::new(), |val| format!("   val {:.4} acc {:.4}", val.loss, val.accuracy));
+                let best = if *best { style("  best").green().to_string() } else { String::new() };
+                self.say(format!("  mean of the weights of {epochs} epoch{plural}{val}{best}"));
+            }
+            Event::RunFinished { reason, data, best_epoch, best_weights, test, test_one_view, seconds, .. } => {
                 self.bar.finish_and_clear();
                 if let Some(test) = test {
                     let when = if *best_epoch == 0 { "as fitted".to_owned() } else { format!("epoch {best_epoch}") };
-                    self.say(format!("\ntest  with the best weights ({when})"));
+                    let whose = best_weights.map_or(String::new(), |whose| format!(", {}", whose.name()));
+                    self.say(format!("\ntest  with the best weights ({when}{whose})"));
                     self.say(format!("{}\n{}", scores::of_views(test, test_one_view.as_ref()), self.tested));
                 }
                 let accuracy =

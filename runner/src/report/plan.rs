@@ -67,6 +67,19 @@ pub struct DataReport {
     pub samples: Option<usize>,
     /// The classes, in the order of the net's outputs.
     pub classes: Vec<String>,
+    /// How many images of each class an epoch draws, where classes are oversampled.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub drawn: Option<Drawn>,
+}
+
+/// How many images an epoch draws.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Drawn {
+    /// In all; none where that is not known before the data is there.
+    pub images: Option<usize>,
+    /// By class.
+    #[serde(skip_serializing_if = "IndexMap::is_empty")]
+    pub classes: IndexMap<String, usize>,
 }
 
 /// A weight file held against the net, counted in tensors.
@@ -288,6 +301,7 @@ impl PlanReport {
                 fallback: plan.data.fallback,
                 samples: plan.data.samples,
                 classes: plan.data.classes.clone(),
+                drawn: plan.spec.data.oversample.as_ref().map(|_| of_drawn(plan)),
             },
             input: plan.graph.input.dims(),
             batch: plan.spec.data.batch,
@@ -304,6 +318,12 @@ impl PlanReport {
             warnings: plan.warnings.clone(),
         }
     }
+}
+
+fn of_drawn(plan: &Plan) -> Drawn {
+    let known = plan.drawn.iter().flatten().copied();
+    let classes = plan.data.classes.iter().cloned().zip(known).collect();
+    Drawn { images: plan.drawn.as_ref().map(|drawn| drawn.iter().sum()), classes }
 }
 
 fn of_stage(graph: &Graph, place: usize) -> StageReport {
@@ -418,8 +438,8 @@ fn of_norms(graph: &Graph, phase: &PhasePlan) -> NormReport {
             let trains = node.params.clone().any(|param| trainable[param]);
             match mode {
                 NormMode::Inference => report.frozen += 1,
-                NormMode::Batch if trains => report.train += 1,
-                NormMode::Batch => report.statistics += 1,
+                NormMode::Batch | NormMode::Mean(_) if trains => report.train += 1,
+                NormMode::Batch | NormMode::Mean(_) => report.statistics += 1,
             }
         }
     }

@@ -1,6 +1,7 @@
 //! `data:` in a spec.
 
 use super::size::Size;
+use crate::regularize::Oversample;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
@@ -22,6 +23,9 @@ pub struct Data {
     /// Images a training step.
     #[serde(default = "Data::default_batch")]
     pub batch: usize,
+    /// Classes that are drawn more often in training: `balanced`, or a map from class to factor.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub oversample: Option<Oversample>,
     /// Threads that read images. By default one a core. Changes the speed, never the result.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub workers: Option<usize>,

@@ -1,9 +1,10 @@
 //! The learning-rate range test (Smith 2017, "Cyclical learning rates for training neural networks").
 
 use super::optimizer::State;
+use super::penalties::Penalties;
 use super::step::{StepContext, step};
-use super::{StopFlag, TrainError, files};
-use crate::data::Loader;
+use super::{StopFlag, TrainError, files, sampling};
+use crate::data::{Dataset, Loader};
 use crate::engine::Kernels;
 use crate::net::Net;
 use crate::plan::{PhasePlan, Plan};
@@ -93,8 +94,8 @@ pub struct Trial<'a> {
     pub phase: &'a PhasePlan,
     /// Reads the training images.
     pub loader: &'a Loader,
-    /// The training samples.
-    pub train: &'a [usize],
+    /// The data whose training samples are drawn.
+    pub data: &'a Dataset,
     /// Makes the loss's targets.
     pub targets: &'a LossTargets,
     /// Told by Ctrl-C.
@@ -110,7 +111,8 @@ pub fn find<D: Kernels>(
     range: Range,
     mut each: impl FnMut(usize),
 ) -> Result<Curve, TrainError> {
-    let Trial { plan, phase, loader, train, targets, stop } = *trial;
+    let Trial { plan, phase, loader, data, targets, stop } = *trial;
+    let penalties = Penalties::new(plan, &net);
     net.params.want_grads(&phase.trainable(net.graph.params.len()));
     let mut optimizer = State::new(plan.spec.schedule.optimizer.clone());
     optimizer.begin(phase);
@@ -119,17 +121,20 @@ pub fn find<D: Kernels>(
     let mut curve = Curve { points: Vec::with_capacity(range.steps), end: End::Range };
     let mut least = f64::INFINITY;
     for epoch in 1.. {
-        let order = files::epoch_order(train, plan.spec.seed, epoch, plan.spec.data.batch);
+        let drawn = sampling::drawn(data, &plan.spec, epoch);
+        let order = files::epoch_order(&drawn, plan.spec.seed, epoch, plan.spec.data.batch);
         let context = StepContext {
             device,
             phase,
             regularization: &plan.spec.regularization,
             targets,
+            penalties: &penalties,
             key: Key::new(plan.spec.seed, Purpose::Layer).with(epoch),
         };
         for batch in loader.training(&order, plan.spec.data.batch, epoch) {
             let lr = range.rate(curve.points.len());
-            let loss = f64::from(step(&context, &mut net, &mut optimizer, &batch?, lr / top)?.loss);
+            let number = curve.points.len() as u64;
+            let loss = f64::from(step(&context, &mut net, &mut optimizer, &batch?, lr / top, number)?.loss);
             let end = if loss.is_finite() {
                 let smoothed = smoothed.push(loss);
                 curve.points.push(Point { lr, loss, smoothed });

@@ -1,6 +1,7 @@
 //! Training: the loop, the phase clock, checkpoints, stop rules.
 
 mod announce;
+pub mod average;
 pub mod checkpoint;
 pub mod error;
 pub mod evaluate;
@@ -15,9 +16,12 @@ pub mod lr_find;
 pub mod not_finite;
 pub mod observer;
 pub mod optimizer;
+pub mod penalties;
 pub mod run;
 pub mod run_dir;
+pub mod sampling;
 pub mod so_far;
+pub mod statistics;
 pub mod step;
 pub mod stop;
 pub mod summary;

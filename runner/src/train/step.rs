@@ -1,6 +1,7 @@
 //! One training step: forward, loss, backward, clip, optimize.
 
 use super::optimizer::State;
+use super::penalties::Penalties;
 use super::{TrainError, gradients};
 use crate::data::Batch;
 use crate::engine::{KernelSet, Kernels, Tape, Tensor};
@@ -20,6 +21,8 @@ pub struct StepContext<'a, D: Kernels> {
     pub regularization: &'a Regularization,
     /// Makes the loss's targets: label smoothing, class weights.
     pub targets: &'a LossTargets,
+    /// What acts on weights besides the loss.
+    pub penalties: &'a Penalties<D>,
     /// The key of (seed, epoch) for random layers.
     pub key: Key,
 }
@@ -35,13 +38,14 @@ pub struct StepReport {
     pub gradient_norms: Vec<f64>,
 }
 
-/// Takes one step, at the groups' learning rates times `factor`. A loss that is not finite changes nothing: no parameter, no statistic.
+/// Takes one step, at the groups' learning rates times `factor`; `number` counts the run's steps from 0. A loss that is not finite changes nothing: no parameter, no statistic.
 pub fn step<D: Kernels>(
     context: &StepContext<'_, D>,
     net: &mut Net<D>,
     optimizer: &mut State<D>,
     batch: &Batch,
     factor: f64,
+    number: u64,
 ) -> Result<StepReport, TrainError> {
     let classes = net.graph.output().count();
     let images = Tensor::from_vec(context.device, batch.images.clone(), &batch.dims)?;
@@ -57,7 +61,7 @@ pub fn step<D: Kernels>(
         samples: &batch.samples,
     };
     let output = net.forward(&images, run).map_err(|(node, error)| TrainError::layer(net, node, &error))?;
-    let loss_tensor = D::cross_entropy(&mut tape, &output.logits, &targets)?;
+    let loss_tensor = context.regularization.loss(&mut tape, &output.logits, &targets)?;
     let loss = loss_tensor.to_vec().first().copied().unwrap_or(f32::NAN);
     let logits = output.logits.to_vec();
     let correct =
@@ -69,7 +73,9 @@ pub fn step<D: Kernels>(
     let mut gradients = tape.backward(&loss_tensor).map_err(|error| TrainError::back(net, error))?;
     let gradient_norms = gradients::norms(context.phase, net, &mut gradients)?;
     gradients::clip(context.phase, context.regularization, net, &mut gradients, &gradient_norms)?;
+    context.penalties.add(context.phase, net, &mut gradients, number)?;
     optimizer.step(context.phase, net, &mut gradients, factor)?;
+    context.penalties.bound(context.phase, net)?;
     for (param, values) in output.buffers {
         net.params.set(param, values);
     }
@@ -127,9 +133,10 @@ mod tests {
                     phase,
                     regularization: &loaded.pipeline.regularization,
                     targets: &LossTargets::plain(),
+                    penalties: &Penalties::none(),
                     key,
                 };
-                step(&context, &mut net, &mut optimizer, &batch, 1.0).unwrap();
+                step(&context, &mut net, &mut optimizer, &batch, 1.0, 0).unwrap();
                 let visited: usize = optimizer.memory().keys().map(|&id| net.graph.params[id].def.count()).sum();
                 assert_eq!(visited, phase.trainable_values(&net.graph), "{name}, phase {}", phase.name);
                 for (id, before) in before.iter().enumerate().filter(|(id, _)| phase.frozen[*id]) {

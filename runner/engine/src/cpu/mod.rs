@@ -19,19 +19,21 @@ mod conv;
 mod cross_entropy;
 mod curve;
 mod depthwise;
+mod focal;
 pub(crate) mod foreign;
 mod gemm;
 mod linear;
 mod max_pool;
 mod mean_pool;
+mod penalty;
 mod scale;
 mod split;
 mod update;
 mod wide;
 
 use super::{
-    Activation, AdamWStep, BatchStatistics, Broadcast, Cpu, Foreign, Gradients, KernelSet, Kernels, Result, SgdStep,
-    Tape, Tensor, Window, assembled,
+    Activation, AdamWStep, BatchStatistics, Broadcast, Cpu, Foreign, Gradients, KernelSet, Kernels, Pull, Result,
+    SgdStep, Tape, Tensor, Window, assembled,
 };
 use std::sync::Arc;
 
@@ -134,6 +136,15 @@ impl Kernels for Cpu {
         choose!(cross_entropy::cross_entropy(tape, logits, targets))
     }
 
+    fn focal_loss(
+        tape: &mut Tape<Self>,
+        logits: &Tensor<Self>,
+        targets: &Tensor<Self>,
+        gamma: f64,
+    ) -> Result<Tensor<Self>> {
+        choose!(focal::focal_loss(tape, logits, targets, gamma))
+    }
+
     fn foreign(
         tape: &mut Tape<Self>,
         operation: Arc<dyn Foreign>,
@@ -174,6 +185,24 @@ impl Kernels for Cpu {
 
     fn clip_gradient(gradients: &mut Gradients<Self>, tensor: &Tensor<Self>, limit: f32) -> Result<()> {
         update::clip_gradient(gradients, tensor, limit)
+    }
+
+    fn pull(pull: &Pull<'_, Self>, gradients: &mut Gradients<Self>, tensor: &Tensor<Self>) -> Result<()> {
+        penalty::pull(pull, gradients, tensor)
+    }
+
+    fn add_to_gradient(gradients: &mut Gradients<Self>, tensor: &Tensor<Self>, values: &Tensor<Self>) -> Result<()> {
+        penalty::add_to_gradient(gradients, tensor, values)
+    }
+
+    fn limit_norms(tensor: &mut Tensor<Self>, bound: f64) -> Result<()> {
+        penalty::limit_norms(tensor, bound);
+        Ok(())
+    }
+
+    fn approach(average: &mut Tensor<Self>, tensor: &Tensor<Self>, share: f64) -> Result<()> {
+        penalty::approach(average, tensor, share);
+        Ok(())
     }
 
     fn all_finite(tensor: &Tensor<Self>) -> Result<bool> {

@@ -3,10 +3,12 @@
 mod check;
 mod conv;
 mod elementwise;
+mod focal;
 mod foreign;
 mod linear;
 mod net;
 mod norm;
+mod penalty;
 mod pool;
 // The generator of the crate above, which this one cannot depend on.
 #[path = "../../../src/random.rs"]

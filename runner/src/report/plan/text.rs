@@ -1,7 +1,7 @@
 //! The plan as a person reads it.
 
 use super::{
-    BoundaryReport, ChangeReport, FittedReport, GroupReport, NormReport, PhaseReport, PlanReport, StageReport,
+    BoundaryReport, ChangeReport, Drawn, FittedReport, GroupReport, NormReport, PhaseReport, PlanReport, StageReport,
     WeightsReport,
 };
 use crate::plan::pattern::overview;
@@ -37,6 +37,9 @@ fn header(report: &PlanReport) -> String {
     let mut table = table();
     table.add_row(["data", &report.data.description]);
     table.add_row(["classes", &classes(&report.data.classes)]);
+    if let Some(drawn) = &report.data.drawn {
+        table.add_row(["epoch", &oversampled(drawn)]);
+    }
     table.add_row(["input", &format!("{} in batches of {}", shape(&report.input), report.batch)]);
     let net = report.backbone.as_deref().unwrap_or("written in the spec");
     match &report.features {
@@ -64,6 +67,16 @@ fn classes(classes: &[String]) -> String {
     let names = classes.iter().take(CLASSES).map(String::as_str).collect::<Vec<_>>().join(", ");
     let more = if classes.len() > CLASSES { ", ..." } else { "" };
     format!("{}: {names}{more}", classes.len())
+}
+
+/// `1620 images, oversampled: erythrocyte 540, leukocyte 540, platelet 540`
+fn oversampled(drawn: &Drawn) -> String {
+    let Some(images) = drawn.images else {
+        return "oversampled; how many images is known once the data is there".into();
+    };
+    let classes = drawn.classes.iter().take(CLASSES).map(|(class, count)| format!("{class} {count}"));
+    let more = if drawn.classes.len() > CLASSES { ", ..." } else { "" };
+    format!("{images} images, oversampled: {}{more}", classes.collect::<Vec<_>>().join(", "))
 }
 
 /// `layer3.dropout inserted, 6x6x256`

@@ -7,9 +7,10 @@ use crate::metrics::{Answers, Scores};
 use crate::plan::FittedHead;
 use crate::random::{Key, Purpose};
 use crate::regularize::Verdict;
+use crate::train::average::Whose;
 use crate::train::features::{Features, extract};
 use crate::train::summary::{Trained, watched};
-use crate::train::{Event, TrainError, files, frozen};
+use crate::train::{Event, TrainError, frozen, sampling};
 use std::time::Instant;
 
 impl<D: Kernels> Run<'_, D> {
@@ -34,7 +35,7 @@ impl<D: Kernels> Run<'_, D> {
     }
 
     fn every_class_has_images(&self) -> Result<(), TrainError> {
-        let counts = files::class_counts(&self.job.data);
+        let counts = sampling::counts(&self.job.data, &self.job.plan.spec);
         let classes = self.job.data.facts.classes.iter().zip(counts);
         let without: Vec<&str> = classes.filter(|(_, count)| *count == 0).map(|(class, _)| class.as_str()).collect();
         if without.is_empty() { Ok(()) } else { Err(TrainError::NoImagesOf { classes: without.join(", ") }) }
@@ -112,6 +113,6 @@ impl<D: Kernels> Run<'_, D> {
             seconds,
         })?;
         self.save_last()?;
-        if improved { self.keep_best(watched) } else { Ok(()) }
+        if improved { self.keep_best(watched, Whose::Raw) } else { Ok(()) }
     }
 }
