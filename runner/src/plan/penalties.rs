@@ -37,7 +37,8 @@ pub fn resolve(
     }
     if let Some(l2_sp) = &given.l2_sp {
         if spec.backbone.is_none() {
-            let problem = Problem::new(at.key("l2_sp"), "`l2_sp` pulls to pretrained weights, and there is no backbone");
+            let problem =
+                Problem::new(at.key("l2_sp"), "`l2_sp` pulls to pretrained weights, and there is no backbone");
             problems.push(problem.at_key().help("`l2: 1e-4` pulls to 0"));
         }
         let pretrained = pretrained(graph, weights);

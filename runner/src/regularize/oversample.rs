@@ -37,7 +37,8 @@ impl Oversample {
             }
             if !(1.0..=MAX_FACTOR).contains(factor) {
                 let problem = Problem::new(at.key(class), format!("a class cannot be drawn {factor} times as often"));
-                problems.push(problem.help("expected a number from 1 to 1000; name the other classes to draw them more"));
+                problems
+                    .push(problem.help("expected a number from 1 to 1000; name the other classes to draw them more"));
             }
         }
     }
@@ -51,7 +52,11 @@ impl Oversample {
             }
             Oversample::ByClass(factors) => {
                 let times = |class: &String| factors.get(class).copied().unwrap_or(1.0);
-                classes.iter().zip(counts).map(|(class, &count)| (times(class) * count as f64).round() as usize).collect()
+                classes
+                    .iter()
+                    .zip(counts)
+                    .map(|(class, &count)| (times(class) * count as f64).round() as usize)
+                    .collect()
             }
         }
     }
@@ -130,7 +135,9 @@ mod tests {
     /// How often each image is drawn.
     fn times(drawn: &[usize]) -> Vec<usize> {
         let mut times = vec![0; 33];
-        drawn.iter().for_each(|&image| times[image] += 1);
+        for &image in drawn {
+            times[image] += 1;
+        }
         times
     }
 
@@ -149,8 +156,7 @@ mod tests {
     fn a_factor_is_the_share_of_its_class() {
         let drawn = read("{ cow: 2.5, cat: 1.0 }").epoch(&classes(), &of_class(), 1, 1);
         let times = times(&drawn);
-        let sums: Vec<usize> =
-            of_class().iter().map(|images| images.iter().map(|&image| times[image]).sum()).collect();
+        let sums: Vec<usize> = of_class().iter().map(|images| images.iter().map(|&image| times[image]).sum()).collect();
         assert_eq!(sums, [4, 10, 8]);
     }
 

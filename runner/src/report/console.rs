@@ -145,7 +145,8 @@ impl Observer for Console {
             }
             Event::AverageFinished { epochs, val, best } => {
                 let plural = if *epochs == 1 { "" } else { "s" };
-                let val = val.as_ref().map_or(String::new(), |val| format!("   val {:.4} acc {:.4}", val.loss, val.accuracy));
+                let val =
+                    val.as_ref().map_or(String::new(), |val| format!("   val {:.4} acc {:.4}", val.loss, val.accuracy));
                 let best = if *best { style("  best").green().to_string() } else { String::new() };
                 self.say(format!("  mean of the weights of {epochs} epoch{plural}{val}{best}"));
             }

@@ -34,11 +34,7 @@ fn signs<D: Kernels>(values: &Flat<D>) -> std::result::Result<Flat<D>, D::Err> {
 }
 
 /// See [`Kernels::add_to_gradient`].
-pub fn add_to_gradient<D: Kernels>(
-    gradients: &mut Gradients<D>,
-    tensor: &Tensor<D>,
-    values: &Tensor<D>,
-) -> Result<()> {
+pub fn add_to_gradient<D: Kernels>(gradients: &mut Gradients<D>, tensor: &Tensor<D>, values: &Tensor<D>) -> Result<()> {
     let mut gradient = gradients.of(tensor)?.flat().clone();
     gradient.try_axpy(1.0, values.flat(), 1.0).map_err(EngineError::device("add_to_gradient"))?;
     gradients.set(tensor, gradient)

@@ -46,14 +46,7 @@ impl Work {
     }
 
     /// The batch of this number, of samples that are prepared.
-    pub fn batch(
-        &self,
-        number: usize,
-        places: &[usize],
-        identities: Vec<u64>,
-        images: &[Pixels],
-        mode: Mode,
-    ) -> Batch {
+    pub fn batch(&self, number: usize, places: &[usize], identities: Vec<u64>, images: &[Pixels], mode: Mode) -> Batch {
         let dims = self.prepare.dims();
         let (samples, image_len) = (places.len(), dims.iter().product::<usize>());
         let classes = self.data.samples.classes.len();

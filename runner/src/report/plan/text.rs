@@ -60,7 +60,9 @@ fn classes(classes: &[String]) -> String {
 
 /// `1620 images, oversampled: erythrocyte 540, leukocyte 540, platelet 540`
 fn oversampled(drawn: &Drawn) -> String {
-    let Some(images) = drawn.images else { return "oversampled; how many images is known once the data is there".into() };
+    let Some(images) = drawn.images else {
+        return "oversampled; how many images is known once the data is there".into();
+    };
     let classes = drawn.classes.iter().take(CLASSES).map(|(class, count)| format!("{class} {count}"));
     let more = if drawn.classes.len() > CLASSES { ", ..." } else { "" };
     format!("{images} images, oversampled: {}{more}", classes.collect::<Vec<_>>().join(", "))

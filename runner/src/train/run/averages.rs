@@ -12,12 +12,7 @@ use crate::train::Event;
 use crate::train::summary::{Trained, watched};
 
 /// The value of the watched metric, and whose weights gave it: the moving average's where they do better.
-pub fn better(
-    metric: Metric,
-    trained: &Trained,
-    val: Option<&Scores>,
-    average: Option<&Scores>,
-) -> (f64, Whose) {
+pub fn better(metric: Metric, trained: &Trained, val: Option<&Scores>, average: Option<&Scores>) -> (f64, Whose) {
     let raw = watched(metric, trained, val);
     match average.map(|scores| watched(metric, trained, Some(scores))) {
         Some(value) if metric.improves(value, raw, 0.0) => (value, Whose::Ema),
@@ -37,10 +32,7 @@ impl<D: Kernels> Run<'_, D> {
     }
 
     /// Does something with the average in the place of the net's weights.
-    fn with_average<T>(
-        &mut self,
-        work: impl FnOnce(&mut Self) -> Result<T, TrainError>,
-    ) -> Result<T, TrainError> {
+    fn with_average<T>(&mut self, work: impl FnOnce(&mut Self) -> Result<T, TrainError>) -> Result<T, TrainError> {
         self.swap_average();
         let done = work(self);
         self.swap_average();
