@@ -8,10 +8,10 @@ use serde::{Deserialize, Serialize};
 /// grows so that the sum of what is left is as if nothing were dropped (Ghiasi et al. 2018). Nothing
 /// happens in evaluation.
 ///
-/// A square may begin wherever it lies within the map whole. It does so with the probability that
-/// makes `rate` the share of values dropped, overlaps apart: `rate / size^2 * (h * w) / ((h - size + 1)
-/// * (w - size + 1))`. What is left is scaled by all values over those left, counted sample by sample.
-/// The rate is constant: the paper's scheduled form raises it over the training.
+/// A square may begin wherever it lies within the map whole, and does so with the probability that
+/// makes `rate` the share of values dropped, overlaps apart: `rate / b^2 * h * w / ((h - b + 1) (w - b + 1))`.
+/// What is left is scaled by all values over those left, counted sample by sample. The rate is
+/// constant: the paper's scheduled form raises it over the training.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DropBlock {
@@ -50,7 +50,9 @@ impl DropBlock {
         let kept = mask.iter().filter(|&&factor| factor > 0.0).count();
         if kept > 0 {
             let grown = (mask.len() as f64 / kept as f64) as f32;
-            mask.iter_mut().for_each(|factor| *factor *= grown);
+            for factor in &mut mask {
+                *factor *= grown;
+            }
         }
         mask
     }

@@ -71,7 +71,7 @@ mod tests {
 
     /// 64 samples of 2x3 pixels and 20 channels.
     fn ones() -> Tensor<Cpu> {
-        tensor(&[64, 2, 3, 20], &[1.0; 64 * 6 * 20])
+        tensor(&[64, 2, 3, 20], &vec![1.0; 64 * 6 * 20])
     }
 
     fn drop(trial: &Trial, p: f64) -> Vec<f32> {

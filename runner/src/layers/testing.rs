@@ -33,6 +33,9 @@ pub fn tensor(dims: &[usize], values: &[f32]) -> Tensor<Cpu> {
     Tensor::from_vec(&Cpu::default(), values.to_vec(), dims).unwrap()
 }
 
+/// Output and updates.
+type Ran = (Tensor<Cpu>, Vec<(usize, Tensor<Cpu>)>);
+
 /// How a layer is run.
 #[derive(Clone)]
 pub struct Trial {
@@ -95,7 +98,7 @@ impl Trial {
         layer: &AnyLayer,
         inputs: &[Tensor<Cpu>],
         params: &[Tensor<Cpu>],
-    ) -> Result<(Tensor<Cpu>, Vec<(usize, Tensor<Cpu>)>), LayerError> {
+    ) -> Result<Ran, LayerError> {
         let mut pass = Pass {
             tape,
             training: self.training,

@@ -17,7 +17,7 @@ const BYTES: u64 = 4;
 /// weights are frozen could do without: for the net itself it is rather too high than too low.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Memory {
-    /// All parameters and buffers.
+    /// All parameters and buffers, and copies of them.
     pub parameters: u64,
     /// A gradient for each value that trains.
     pub gradients: u64,
@@ -47,6 +47,12 @@ impl Memory {
             optimizer: BYTES * trainable * kept,
             activations: BYTES * batch as u64 * activations,
         }
+    }
+
+    /// The same where so many copies of the parameters are kept beside them: averages, starts.
+    #[must_use]
+    pub fn with_copies(self, copies: u64) -> Memory {
+        Memory { parameters: self.parameters * (1 + copies), ..self }
     }
 
     /// All of it.

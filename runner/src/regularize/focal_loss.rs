@@ -101,7 +101,7 @@ mod tests {
                 row.iter().map(|&z| term(f64::from(z).exp() / sum)).sum::<f64>()
             })
             .sum();
-        let expected = (0.7 * (term(easy) + term(hard)) + 0.1 * all) / 2.0;
+        let expected = 0.35 * (term(easy) + term(hard)) + 0.05 * all;
         assert!((loss(&focal, &LOGITS, &smoothed) - expected).abs() < 1e-6);
     }
 

@@ -49,7 +49,9 @@ impl GradientNoise {
         let mut noise = vec![0.0; count];
         noise.par_chunks_mut(CHUNK).enumerate().for_each(|(number, values)| {
             let mut stream = key.with(number as u64).stream();
-            values.iter_mut().for_each(|value| *value = deviation * stream.normal());
+            for value in values {
+                *value = deviation * stream.normal();
+            }
         });
         noise
     }

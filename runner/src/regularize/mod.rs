@@ -143,6 +143,11 @@ impl Regularization {
         }
     }
 
+    /// How many copies of the net's weights it needs beside them.
+    pub fn copies(&self) -> u64 {
+        u64::from(self.ema.is_some() || self.swa.is_some()) + u64::from(self.l2_sp.is_some())
+    }
+
     /// The loss of logits against targets, both (N, K), as [`LossTargets`] makes them.
     pub fn loss<D: Kernels>(
         &self,
@@ -198,5 +203,13 @@ mod tests {
         let mut problems = Problems::default();
         Regularization::default().check(&Path::of("regularization"), &mut problems);
         assert_eq!(problems, Problems::default());
+    }
+
+    #[test]
+    fn copies_of_the_weights_are_counted() {
+        let copies = |yaml: &str| serde_yaml::from_str::<Regularization>(yaml).unwrap().copies();
+        assert_eq!(copies("{ l1: 1e-4, label_smoothing: 0.1 }"), 0);
+        assert_eq!(copies("{ ema: {} }"), 1);
+        assert_eq!(copies("{ swa: { from_epoch: 2 }, l2_sp: { alpha: 0.1 } }"), 2);
     }
 }

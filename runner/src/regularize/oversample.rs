@@ -135,7 +135,9 @@ mod tests {
     /// How often each image is drawn.
     fn times(drawn: &[usize]) -> Vec<usize> {
         let mut times = vec![0; 33];
-        drawn.iter().for_each(|&image| times[image] += 1);
+        for &image in drawn {
+            times[image] += 1;
+        }
         times
     }
 

@@ -266,7 +266,7 @@ pub struct BoundaryReport {
 /// An estimate of the most memory held at once, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct MemoryReport {
-    /// All parameters and running statistics.
+    /// All parameters and running statistics, and copies of them.
     pub parameters: u64,
     /// Gradients of what trains.
     pub gradients: u64,
@@ -391,6 +391,7 @@ fn of_phase(plan: &Plan, phase: &PhasePlan) -> PhaseReport {
     let trainable = phase.trainable_values(graph);
     let all: usize = (0..graph.stages.len()).map(|stage| graph.param_count(stage)).sum();
     let memory = Memory::of(graph, phase, plan.spec.data.batch, &plan.spec.schedule.optimizer);
+    let memory = memory.with_copies(plan.spec.regularization.copies());
     PhaseReport {
         name: phase.name.clone(),
         epochs: phase.epochs,

@@ -25,6 +25,8 @@ pub mod statistics;
 pub mod step;
 pub mod stop;
 pub mod summary;
+#[cfg(test)]
+mod tests;
 
 pub use error::TrainError;
 pub use events::{Event, EventLog};

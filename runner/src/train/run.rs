@@ -3,9 +3,10 @@
 mod fit;
 
 mod averages;
+mod keep;
 
 use super::average::{Average, Whose};
-use super::checkpoint::{self, About, Position};
+use super::checkpoint::Position;
 use super::evaluate::{Evaluation, evaluate_views};
 use super::events::{Event, EventLog};
 use super::not_finite::{self, NotFiniteAt};
@@ -353,38 +354,6 @@ impl<'a, D: Kernels> Run<'a, D> {
                 observer.progress(Progress { doing, epoch, epochs, done, total, loss: None });
             },
         )
-    }
-
-    fn about(&self, watched: Option<f64>, weights: Whose) -> About {
-        About {
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            position: self.position.clone(),
-            classes: self.job.data.facts.classes.clone(),
-            watched,
-            weights,
-            average: None,
-            history: self.so_far.history.clone(),
-        }
-    }
-
-    fn save_last(&mut self) -> Result<(), TrainError> {
-        let about = About { average: self.average.as_ref().map(Average::state), ..self.about(None, Whose::Raw) };
-        let (optimizer, average) = (Some(&self.optimizer), self.average.as_ref());
-        checkpoint::write(&self.job.dir.last(), &self.net, optimizer, average, &about)?;
-        self.saved("checkpoints/last.safetensors")
-    }
-
-    fn keep_best(&mut self, watched: f64, whose: Whose) -> Result<(), TrainError> {
-        let weights = self.net.params.tensors().to_vec();
-        self.best = Some(Best { epoch: self.position.epoch, weights });
-        self.best_whose = whose;
-        checkpoint::write(&self.job.dir.best(), &self.net, None, None, &self.about(Some(watched), whose))?;
-        self.saved("checkpoints/best.safetensors")
-    }
-
-    fn saved(&mut self, file: &str) -> Result<(), TrainError> {
-        let (epoch, step) = (self.position.epoch, self.position.step);
-        self.record(&Event::CheckpointSaved { file: file.to_owned(), epoch, step })
     }
 
     /// Tests the best weights and writes the results.
