@@ -17,6 +17,7 @@ pub mod geometry;
 pub mod gradients;
 pub mod kernels;
 pub mod optimizer;
+pub mod resample;
 mod slide;
 pub mod tape;
 pub mod tensor;
@@ -30,6 +31,7 @@ pub use geometry::{Padding, Window};
 pub use gradients::Gradients;
 pub use kernels::{Activation, BatchStatistics, Broadcast, Kernels};
 pub use optimizer::{AdamWStep, SgdStep};
+pub use resample::Interpolation;
 pub use tape::{KernelSet, Tape};
 pub use tensor::Tensor;
 

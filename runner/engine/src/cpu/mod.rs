@@ -16,6 +16,7 @@ mod buffer;
 mod columns;
 mod concat;
 mod conv;
+mod conv_transpose;
 mod cross_entropy;
 mod curve;
 mod depthwise;
@@ -26,12 +27,14 @@ mod max_pool;
 mod mean_pool;
 mod scale;
 mod split;
+mod squared_error;
 mod update;
+mod upsample;
 mod wide;
 
 use super::{
-    Activation, AdamWStep, BatchStatistics, Broadcast, Cpu, Foreign, Gradients, KernelSet, Kernels, Result, SgdStep,
-    Tape, Tensor, Window, assembled,
+    Activation, AdamWStep, BatchStatistics, Broadcast, Cpu, Foreign, Gradients, Interpolation, KernelSet, Kernels,
+    Result, SgdStep, Tape, Tensor, Window, assembled,
 };
 use std::sync::Arc;
 
@@ -132,6 +135,29 @@ impl Kernels for Cpu {
 
     fn cross_entropy(tape: &mut Tape<Self>, logits: &Tensor<Self>, targets: &Tensor<Self>) -> Result<Tensor<Self>> {
         choose!(cross_entropy::cross_entropy(tape, logits, targets))
+    }
+
+    fn conv_transpose2d(
+        tape: &mut Tape<Self>,
+        x: &Tensor<Self>,
+        weight: &Tensor<Self>,
+        window: &Window,
+        size: [usize; 2],
+    ) -> Result<Tensor<Self>> {
+        choose!(conv_transpose::conv_transpose2d(tape, x, weight, window, size))
+    }
+
+    fn upsample(
+        tape: &mut Tape<Self>,
+        x: &Tensor<Self>,
+        factor: [usize; 2],
+        interpolation: Interpolation,
+    ) -> Result<Tensor<Self>> {
+        choose!(upsample::upsample(tape, x, factor, interpolation))
+    }
+
+    fn mean_squared_error(tape: &mut Tape<Self>, x: &Tensor<Self>, target: &Tensor<Self>) -> Result<Tensor<Self>> {
+        choose!(squared_error::mean_squared_error(tape, x, target))
     }
 
     fn foreign(
