@@ -14,6 +14,7 @@ pub mod pattern;
 pub mod phase;
 pub mod plugins;
 pub mod rates;
+pub mod runs;
 mod surgery;
 #[cfg(test)]
 mod tests;
@@ -24,10 +25,11 @@ pub use memory::Memory;
 pub use normalize::Normalization;
 pub use phase::{Group, PhasePlan};
 
+use crate::data::facts::too_few_classes;
 use crate::data::{DataFacts, open};
 use crate::net::Graph;
 use crate::plugin::Plugin;
-use crate::spec::{self, Pipeline, Problem, Problems, Schedule};
+use crate::spec::{self, Pipeline, Problem, Problems, Schedule, Task};
 use crate::weights::LoadReport;
 use std::path::Path;
 
@@ -81,6 +83,9 @@ impl Plan {
         let data = data.map_err(|more| problems.0.extend(more.0)).ok();
         if let (Some(data), Some(weights)) = (&data, &spec.regularization.class_weights) {
             weights.check(&spec::Path::of("regularization.class_weights"), &data.classes, &mut problems);
+        }
+        if let (Some(data), Task::Classify) = (&data, spec.task) {
+            problems.0.extend(too_few_classes(&spec.data.source, data));
         }
         let classes = data.as_ref().map(|data| data.classes.len());
         let mut spec = spec.clone();

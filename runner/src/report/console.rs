@@ -37,14 +37,15 @@ impl Console {
 
     fn epoch_line(&self, event: &EpochLine<'_>) -> String {
         let width = self.epochs.to_string().len();
-        let val = event.val.map_or(String::new(), |val| format!("   val {:.4} acc {:.4}", val.loss, val.accuracy));
+        let accuracy = |value: Option<f64>| value.map_or(String::new(), |value| format!(" acc {value:.4}"));
+        let val = event.val.map_or(String::new(), |val| format!("   val {:.4}{}", val.loss, accuracy(val.accuracy)));
         let best = if event.best { style("  best").green().to_string() } else { String::new() };
         format!(
-            "  epoch {:>width$}/{}   train {:.4} acc {:.4}{val}   {:>5.0} img/s  {:>6}{best}",
+            "  epoch {:>width$}/{}   train {:.4}{}{val}   {:>5.0} img/s  {:>6}{best}",
             event.epoch,
             self.epochs,
             event.train_loss,
-            event.train_accuracy,
+            accuracy(event.train_accuracy),
             event.images_per_second,
             duration(event.seconds)
         )
@@ -54,7 +55,7 @@ impl Console {
 struct EpochLine<'a> {
     epoch: usize,
     train_loss: f64,
-    train_accuracy: f64,
+    train_accuracy: Option<f64>,
     val: Option<&'a Scores>,
     images_per_second: f64,
     seconds: f64,
@@ -129,10 +130,16 @@ impl Observer for Console {
                 self.bar.finish_and_clear();
                 if let Some(test) = test {
                     self.say(format!("\ntest  with the best weights (epoch {best_epoch})"));
-                    self.say(format!("  {}\n\n{}", scores::summary(test), self.tested));
+                    self.say(format!("  {}", scores::summary(test)));
+                    if !self.tested.is_empty() {
+                        self.say(format!("\n{}", self.tested));
+                    }
                 }
-                let accuracy =
-                    test.as_ref().map_or(String::new(), |test| format!(", test accuracy {:.4}", test.accuracy));
+                let score = |test: &Scores| match test.accuracy {
+                    Some(accuracy) => format!(", test accuracy {accuracy:.4}"),
+                    None => format!(", test loss {:.4}", test.loss),
+                };
+                let accuracy = test.as_ref().map_or(String::new(), score);
                 let line =
                     format!("{} in {}: {reason}{accuracy}, on {data}", style("done").green(), duration(*seconds));
                 self.say(line);

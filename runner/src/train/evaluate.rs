@@ -1,6 +1,6 @@
 //! The forward pass over a whole split.
 
-use super::TrainError;
+use super::{TrainError, reconstruct};
 use crate::data::{BadImage, Batch};
 use crate::engine::{KernelSet, Kernels, Tape, Tensor};
 use crate::metrics::{Answers, Scores};
@@ -16,9 +16,11 @@ pub struct Evaluation {
     pub answers: Answers,
     /// Each sample's place in the data set.
     pub samples: Vec<usize>,
+    /// Each sample's mean squared error, where the net reconstructs; then there are no answers.
+    pub errors: Vec<f64>,
 }
 
-/// The logits of a batch, by inference statistics and without random layers.
+/// The logits of a batch, or its reconstructions, by inference statistics and without random layers.
 pub fn logits<D: Kernels>(device: &D, net: &Net<D>, batch: &Batch, kernels: KernelSet) -> Result<Vec<f32>, TrainError> {
     let images = Tensor::from_vec(device, batch.images.clone(), &batch.dims)?;
     let mut tape = Tape::off(kernels);
@@ -40,6 +42,9 @@ pub fn evaluate<D: Kernels>(
     batches: impl Iterator<Item = Result<Batch, BadImage>>,
     mut each: impl FnMut(usize),
 ) -> Result<Evaluation, TrainError> {
+    if net.graph.reconstructs() {
+        return reconstruct::evaluate(device, net, batches, each);
+    }
     let mut answers = Answers::new(net.graph.output().count());
     let mut samples = Vec::new();
     for batch in batches {
@@ -48,5 +53,5 @@ pub fn evaluate<D: Kernels>(
         samples.extend(batch.samples.iter().map(|&sample| sample as usize));
         each(samples.len());
     }
-    Ok(Evaluation { scores: Scores::of(&answers), answers, samples })
+    Ok(Evaluation { scores: Scores::of(&answers), answers, samples, errors: Vec::new() })
 }
