@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod augment;
+mod autoencoder;
 mod broken_specs;
 mod commands;
 mod determinism;

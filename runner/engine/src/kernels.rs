@@ -1,6 +1,8 @@
 //! The operations that a device offers.
 
-use super::{AdamWStep, Foreign, Gradients, Pull, Result, SgdStep, Tape, Tensor, Window, assembled, foreign};
+use super::{
+    AdamWStep, Foreign, Gradients, Interpolation, Pull, Result, SgdStep, Tape, Tensor, Window, assembled, foreign,
+};
 use dfdx::prelude::{Cache, Device, Synchronize};
 use std::sync::Arc;
 
@@ -145,6 +147,34 @@ pub trait Kernels: Device<f32> + Cache + Synchronize {
     /// `adaptive_avg_pool2d`: cell `i` of `n` covers rows `floor(i*h/n)..ceil((i+1)*h/n)`.
     fn adaptive_avg_pool(tape: &mut Tape<Self>, x: &Tensor<Self>, output: [usize; 2]) -> Result<Tensor<Self>> {
         assembled::adaptive_avg_pool(tape, x, output)
+    }
+
+    /// Two-dimensional transposed convolution without bias (Zeiler et al. 2010): the gradient of a
+    /// convolution over images of `size` to its input. `weight` is (KH, KW, `C_out`, `C_in`), that of
+    /// the convolution; `window` is its window, and the images that it gives are those of `x`.
+    fn conv_transpose2d(
+        tape: &mut Tape<Self>,
+        x: &Tensor<Self>,
+        weight: &Tensor<Self>,
+        window: &Window,
+        size: [usize; 2],
+    ) -> Result<Tensor<Self>> {
+        assembled::conv_transpose2d(tape, x, weight, window, size)
+    }
+
+    /// Images `factor` times as high and wide.
+    fn upsample(
+        tape: &mut Tape<Self>,
+        x: &Tensor<Self>,
+        factor: [usize; 2],
+        interpolation: Interpolation,
+    ) -> Result<Tensor<Self>> {
+        assembled::upsample(tape, x, factor, interpolation)
+    }
+
+    /// The mean over all values of `(x - target)^2`, a scalar; the target gets no gradient.
+    fn mean_squared_error(tape: &mut Tape<Self>, x: &Tensor<Self>, target: &Tensor<Self>) -> Result<Tensor<Self>> {
+        assembled::mean_squared_error(tape, x, target)
     }
 
     /// An operation whose code lies outside of the engine, over inputs and parameters, with an

@@ -18,6 +18,7 @@ pub mod gradients;
 pub mod kernels;
 pub mod optimizer;
 mod pull;
+pub mod resample;
 mod slide;
 pub mod tape;
 pub mod tensor;
@@ -32,6 +33,7 @@ pub use gradients::Gradients;
 pub use kernels::{Activation, BatchStatistics, Broadcast, Kernels};
 pub use optimizer::{AdamWStep, SgdStep};
 pub use pull::Pull;
+pub use resample::Interpolation;
 pub use tape::{KernelSet, Tape};
 pub use tensor::Tensor;
 

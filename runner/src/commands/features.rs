@@ -14,6 +14,7 @@ use crate::report::number::grouped;
 use crate::spec::{Loaded, Override, Pipeline, Schedule, load};
 use crate::train::TrainError;
 use crate::train::features::{Features, extract};
+use crate::train::start::Start;
 use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::Write;
@@ -178,7 +179,7 @@ impl From {
     fn net<D: Kernels>(&mut self, device: &D) -> Result<Net<D>, CommandError> {
         match &mut self.values {
             Origin::Plan(plan) => {
-                let (params, _) = super::run::initial(device, plan, &self.dir)?;
+                let params = Start::of(plan)?.params(device, &plan.graph)?;
                 Ok(Net { graph: self.graph.clone(), params })
             }
             Origin::Run(trained) => {

@@ -1,6 +1,6 @@
 //! `runner lr-find SPEC`: which learning rate?
 
-use super::run::{initial, open_data, stop_on_interrupt};
+use super::run::{open_data, stop_on_interrupt};
 use super::{CommandError, SpecArgs};
 use crate::atomic;
 use crate::data::{Dataset, Loader};
@@ -13,6 +13,7 @@ use crate::report::number::rate;
 use crate::spec::{LearningRate, PerGroup};
 use crate::train::lr_find::{Curve, End, Range, Suggestion, Trial, find};
 use crate::train::run::loss_targets;
+use crate::train::start::Start;
 use crate::train::{StopFlag, TrainError};
 use clap::Args;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -57,7 +58,7 @@ pub fn run(args: &LrFindArgs, out: &mut impl Write) -> Result<(), CommandError> 
         rate(range.from),
         rate(range.to)
     )?;
-    let task = Find { plan: &plan, phase, data, spec_dir: &loaded.dir, range, stop: stop_on_interrupt() };
+    let task = Find { plan: &plan, phase, data, range, stop: stop_on_interrupt() };
     let curve = with_device(plan.spec.device, task)??;
     let suggestion = curve.suggestion();
     writeln!(out, "{}", lr_curve::text(&curve, suggestion.as_ref()))?;
@@ -142,7 +143,6 @@ struct Find<'a> {
     plan: &'a Plan,
     phase: &'a PhasePlan,
     data: Dataset,
-    spec_dir: &'a Path,
     range: Range,
     stop: StopFlag,
 }
@@ -152,7 +152,7 @@ impl DeviceTask for Find<'_> {
 
     fn run<D: Kernels>(self, device: D) -> Self::Output {
         let plan = self.plan;
-        let (params, _) = initial(&device, plan, self.spec_dir)?;
+        let params = Start::of(plan)?.params(&device, &plan.graph)?;
         let net = Net { graph: plan.graph.clone(), params };
         let spec = &plan.spec;
         let targets = loss_targets(spec, &self.data);

@@ -10,6 +10,7 @@ pub mod evaluate;
 pub mod features;
 mod folds;
 pub mod inspect;
+pub mod loaded;
 pub mod lr_find;
 pub mod plan;
 pub mod plugin;
@@ -84,10 +85,18 @@ enum Command {
     Predict(predict::PredictArgs),
     /// Write what a net sees in images (its features) as arrays, for other programs.
     Features(features::FeaturesArgs),
-    /// List the tensors of a weight file: names, shapes, ranges.
+    /// List the tensors of a weight file: names, shapes, ranges. Or, of a pipeline, what it starts from.
     Inspect {
         /// A `.safetensors`, `.pth` or `.pt` file.
-        weights: PathBuf,
+        #[arg(required_unless_present = "loaded")]
+        weights: Option<PathBuf>,
+        /// Load this pipeline's weights, train nothing, and say of each tensor of the net where it is
+        /// loaded from, and the hashes before and after.
+        #[arg(long, value_name = "SPEC", conflicts_with = "weights")]
+        loaded: Option<PathBuf>,
+        /// With `--loaded`: override a value of the spec.
+        #[arg(long = "set", value_name = "PATH=VALUE", requires = "loaded")]
+        sets: Vec<String>,
         /// For programs.
         #[arg(long)]
         json: bool,
@@ -138,7 +147,12 @@ fn dispatch(cli: Cli) -> Result<ExitCode, CommandError> {
         (Some(Command::Evaluate(args)), _) => evaluate::run(&args, &mut out)?,
         (Some(Command::Predict(args)), _) => predict::run(&args, &mut out)?,
         (Some(Command::Features(args)), _) => features::run(&args, &mut out)?,
-        (Some(Command::Inspect { weights, json }), _) => inspect::run(&weights, json, &mut out)?,
+        (Some(Command::Inspect { loaded: Some(spec), sets, json, .. }), _) => {
+            loaded::run(&spec, &sets, json, &mut out)?;
+        }
+        (Some(Command::Inspect { weights, json, .. }), _) => {
+            inspect::run(&weights.unwrap_or_default(), json, &mut out)?;
+        }
         (Some(Command::Datasets), _) => datasets::run(&mut out)?,
         (Some(Command::Plugin(command)), _) => return plugin::run(&command, &mut out),
         (Some(Command::Schema), _) => schema::run(&mut out)?,

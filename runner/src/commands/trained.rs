@@ -5,7 +5,7 @@ use crate::data::DataFacts;
 use crate::engine::{Kernels, Tensor};
 use crate::net::{Graph, Net, Param, Params};
 use crate::plan::{Normalization, Plan};
-use crate::spec::{Backbone, Loaded, Pipeline, Problems, load};
+use crate::spec::{Backbone, Channels, Loaded, Pipeline, Problems, load};
 use crate::train::RunDir;
 use crate::train::checkpoint::{self, About};
 use crate::weights::WeightFile;
@@ -63,6 +63,21 @@ impl Trained {
         Ok(checkpoint::read_param(&mut self.file, param)?)
     }
 
+    /// Whether it is an autoencoder, which gives images and no classes.
+    pub fn reconstructs(&self) -> bool {
+        self.graph.reconstructs()
+    }
+
+    /// An error where image files cannot be what the net takes.
+    pub fn refuse_files(&self) -> Result<(), CommandError> {
+        match self.spec.data.image.channels {
+            Channels::Many(count) => Err(CommandError::RunDir(format!(
+                "the net takes images of {count} channels, and image files have one or three"
+            ))),
+            Channels::Rgb | Channels::Gray => Ok(()),
+        }
+    }
+
     /// The net with its values on a device.
     pub fn net<D: Kernels>(&mut self, device: &D) -> Result<Net<D>, CommandError> {
         let mut tensors = Vec::new();
@@ -79,5 +94,5 @@ impl Trained {
 fn plan_of_net(spec: &Pipeline, classes: &[String], dir: &Path) -> Result<Plan, Problems> {
     let backbone = spec.backbone.clone().map(|backbone| Backbone { weights: None, ..backbone });
     let facts = DataFacts { classes: classes.to_vec(), samples: None, description: String::new(), fallback: false };
-    Plan::over(&Pipeline { backbone, ..spec.clone() }, dir, facts)
+    Plan::over(&Pipeline { backbone, weights: None, ..spec.clone() }, dir, facts)
 }

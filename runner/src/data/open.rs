@@ -118,6 +118,13 @@ pub fn open_for_test(root: &Path, classes: &[String]) -> Result<Dataset, DataErr
     Ok(found.divided(parts))
 }
 
+/// Opens a folder of images whose labels do not matter, all of them for a test.
+pub fn open_unlabelled(root: &Path) -> Result<Dataset, DataError> {
+    let found = Found::files(root.display().to_string(), folder::unlabelled(root)?);
+    let parts = Parts { test: (0..found.samples.samples.len()).collect(), ..Parts::default() };
+    Ok(found.divided(parts))
+}
+
 /// Opens the data, looking for named data sets in `places`.
 pub(super) fn open_in(data: &Data, dir: &Path, seed: u64, places: &Places) -> Result<Dataset, DataError> {
     let group = data.split.group.as_deref();
@@ -176,6 +183,10 @@ fn find(source: &Source, dir: &Path, group: Option<&str>, seed: u64, places: &Pl
         Source::Folder(path) => {
             no_group(path, group)?;
             Ok(Found::files(path.display().to_string(), folder::list(&dir.join(path))?))
+        }
+        Source::Images(path) => {
+            no_group(path, group)?;
+            Ok(Found::files(path.display().to_string(), folder::unlabelled(&dir.join(path))?))
         }
         Source::Manifest(path) => Ok(Found::files(path.display().to_string(), manifest::list(&dir.join(path), group)?)),
         Source::Npz(path) => {

@@ -10,6 +10,7 @@ mod batch_norm;
 mod catalogue;
 mod concat;
 mod conv2d;
+mod conv_transpose2d;
 mod drop_block;
 mod dropout;
 mod elementwise;
@@ -32,7 +33,9 @@ mod silu;
 mod spatial_dropout;
 mod squeeze_excite;
 mod stochastic_depth;
+mod unflatten;
 mod units;
+mod upsample;
 mod window;
 
 pub use adaptive_avg_pool::AdaptiveAvgPool;
@@ -41,6 +44,7 @@ pub use avg_pool::AvgPool;
 pub use batch_norm::BatchNorm;
 pub use catalogue::LayerError;
 pub use concat::Concat;
+pub use conv_transpose2d::ConvTranspose2d;
 pub use conv2d::Conv2d;
 pub use drop_block::DropBlock;
 pub use dropout::Dropout;
@@ -63,7 +67,9 @@ pub use silu::Silu;
 pub use spatial_dropout::SpatialDropout;
 pub use squeeze_excite::{Gate, SqueezeActivation, SqueezeExcite};
 pub use stochastic_depth::StochasticDepth;
+pub use unflatten::Unflatten;
 pub use units::Units;
+pub use upsample::{Upsample, UpsampleMode};
 
 use crate::engine::{Activation, Kernels, Tensor};
 use window::{pooled, slide};
@@ -170,6 +176,12 @@ catalogue::layers! {
     SqueezeExcite(SqueezeExcite) = "squeeze_excite",
     /// A sample's branch becomes 0 at random in training.
     StochasticDepth(StochasticDepth) = "stochastic_depth",
+    /// Two-dimensional transposed convolution.
+    ConvTranspose2d(ConvTranspose2d) = "conv_transpose2d",
+    /// A larger image.
+    Upsample(Upsample) = "upsample",
+    /// A vector as feature maps.
+    Unflatten(Unflatten) = "unflatten",
 }
 
 impl AnyLayer {

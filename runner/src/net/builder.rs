@@ -106,6 +106,16 @@ impl Builder {
         }
     }
 
+    /// Puts `prefix` before all names so far: of stages, nodes and parameters.
+    pub fn prefix(&mut self, prefix: &str) {
+        let Graph { stages, nodes, params, .. } = &mut self.graph;
+        let names = stages.iter_mut().map(|stage| &mut stage.name);
+        let names = names.chain(nodes.iter_mut().map(|node| &mut node.name));
+        for name in names.chain(params.iter_mut().map(|param| &mut param.name)) {
+            name.insert_str(0, prefix);
+        }
+    }
+
     /// Says how a node came into the net.
     pub(super) fn set_origin(&mut self, of: Source, origin: Origin) {
         if let Source::Node(node) = of

@@ -96,6 +96,12 @@ impl Graph {
         self.nodes.last().map_or(self.input, |node| node.output)
     }
 
+    /// Whether the net gives back an image like the one that it gets: an autoencoder. Any other net
+    /// ends in a vector.
+    pub fn reconstructs(&self) -> bool {
+        matches!(self.output(), Shape::Image { .. })
+    }
+
     /// The stage of a parameter, as its place in [`Graph::stages`].
     pub fn stage_of(&self, param: ParamId) -> usize {
         self.nodes[self.params[param].node].stage

@@ -5,9 +5,9 @@ use crate::heads::{Head, convert_fc};
 use crate::layers::{AnyLayer, BatchNorm, GlobalAvgPool, Linear, Shape};
 use crate::net::surgery::Rebuilt;
 use crate::net::{Builder, Graph, SequentialError, Source, sequential};
-use crate::spec::data::Channels;
 use crate::spec::size::Size;
-use crate::spec::{Path, Pipeline, Problem, Problems};
+use crate::spec::{Path, Pipeline, Problem, Problems, Task};
+use crate::weights::take::ENCODER;
 
 /// Outputs of a net that is looked at although the data's classes are not known.
 pub const SOME_CLASSES: usize = 2;
@@ -70,6 +70,10 @@ pub fn without_plugins(spec: &Pipeline, classes: Option<usize>) -> Option<Graph>
 
 /// A net with the same stages that fits, to look at names.
 fn stand_in(net: &Net, problems: &mut Problems) -> Option<Graph> {
+    // A decoder that does not fit has no stages to look up.
+    if net.spec.task == Task::Reconstruct {
+        return None;
+    }
     let heads = stand_in_heads(net.spec, net.classes);
     let any = |net: &Net| heads.iter().find_map(|head| net.build(roomy(net.spec), head).ok());
     any(net).or_else(|| {
@@ -79,15 +83,9 @@ fn stand_in(net: &Net, problems: &mut Problems) -> Option<Graph> {
 }
 
 /// The shape of the images, if there can be such images ([`crate::spec::check`] looked at their
-/// size) and the net can take them.
-fn input(spec: &Pipeline, problems: &mut Problems) -> Option<Shape> {
+/// size).
+fn input(spec: &Pipeline, problems: &Problems) -> Option<Shape> {
     let image = &spec.data.image;
-    if let (Some(backbone), Channels::Gray) = (&spec.backbone, image.channels) {
-        let message = format!("`{}` takes images of three channels, `gray` has one", backbone.arch.name());
-        let help = "write `rgb`: grey images are then given to it as three equal channels";
-        problems.push(Problem::new(Path::of("data.image.channels"), message).help(help));
-        return None;
-    }
     let at = Path::of("data.image.size");
     if problems.0.iter().any(|problem| problem.path == at) {
         return None;
@@ -99,13 +97,15 @@ fn input(spec: &Pipeline, problems: &mut Problems) -> Option<Shape> {
 /// A shape of image that the net is likely to take, to look at its names although the spec's does
 /// not fit.
 fn roomy(spec: &Pipeline) -> Shape {
-    let backbone = spec.backbone.as_ref().map(|backbone| (backbone.arch.native_size(), Channels::Rgb));
-    let (side, channels) = backbone.unwrap_or((ROOMY, spec.data.image.channels));
-    Shape::Image { height: side, width: side, channels: channels.count() }
+    let side = spec.backbone.as_ref().map_or(ROOMY, |backbone| backbone.arch.native_size());
+    Shape::Image { height: side, width: side, channels: spec.data.image.channels.count() }
 }
 
 /// The layers of the head.
 fn head(spec: &Pipeline, classes: usize, problems: &mut Problems) -> Vec<AnyLayer> {
+    if spec.task == Task::Reconstruct {
+        return Vec::new();
+    }
     let backbone = spec.backbone.as_ref();
     let of_framework = || match backbone {
         // What the framework puts on the whole backbone does not go with a part of it.
@@ -171,7 +171,11 @@ impl Net<'_> {
         if let Some(surgery) = &self.surgery {
             body = surgery.build(&mut net)?;
         } else if let Some(layers) = &self.spec.layers {
-            let added = sequential::layers(&mut net, &self.resolved(layers), Source::Image);
+            let layers = self.resolved(layers);
+            let added = match self.spec.task {
+                Task::Classify => sequential::layers(&mut net, &layers, Source::Image),
+                Task::Reconstruct => sequential::named(&mut net, "encoder", &layers, Source::Image),
+            };
             body.output = added.map_err(|error| misfit("layers", &error))?;
         }
         // What comes as a vector already needs no pooling.
@@ -182,6 +186,13 @@ impl Net<'_> {
             None => tapped,
         };
         let head = if vector && pooled { head.strip_prefix(&[GlobalAvgPool {}.into()]).unwrap_or(head) } else { head };
+        if let (Task::Reconstruct, Some(decoder)) = (self.spec.task, &self.spec.decoder) {
+            if self.surgery.is_some() {
+                net.prefix(ENCODER);
+            }
+            let added = sequential::named(&mut net, "decoder", &self.resolved(decoder), body.output);
+            added.map_err(|error| misfit("decoder", &error))?;
+        }
         if !head.is_empty() {
             let added = sequential::head(&mut net, &self.resolved(head), body.output);
             added.map_err(|error| self.head_misfit(&error, body.reshaped_by))?;
@@ -217,13 +228,21 @@ fn misfit(list: &str, error: &SequentialError) -> Problem {
     Problem::new(at, error.to_string())
 }
 
-/// Whether the net gives one output a class.
+/// Whether the net gives one output a class, or an image like its own.
 fn check_output(spec: &Pipeline, graph: &Graph, classes: usize, problems: &mut Problems) {
     let output = graph.output();
+    let last = |list: &str, len: usize| len.checked_sub(1).map_or(Path::of(list), |last| Path::of(list).index(last));
+    if spec.task == Task::Reconstruct {
+        if let (Some(decoder), true) = (&spec.decoder, output != graph.input) {
+            let message = format!("the decoder gives {output}, and the images are {}", graph.input);
+            let help = "end it with `conv2d` of as many channels as the images have, at their size";
+            problems.push(Problem::new(last("decoder", decoder.len()), message).help(help));
+        }
+        return;
+    }
     if output == Shape::Features(classes) {
         return;
     }
-    let last = |list: &str, len: usize| len.checked_sub(1).map_or(Path::of(list), |last| Path::of(list).index(last));
     let at = match (&spec.head, &spec.layers) {
         (Some(Head::Layers(head)), _) => last("head", head.len()),
         (Some(head), _) => head.key().map_or(Path::of("head"), |key| Path::of("head").key(key)),

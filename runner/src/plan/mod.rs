@@ -16,6 +16,7 @@ pub mod penalties;
 pub mod phase;
 pub mod plugins;
 pub mod rates;
+pub mod runs;
 mod surgery;
 #[cfg(test)]
 mod tests;
@@ -28,10 +29,11 @@ pub use normalize::Normalization;
 pub use penalties::Penalty;
 pub use phase::{Group, PhasePlan};
 
+use crate::data::facts::too_few_classes;
 use crate::data::{DataFacts, open};
 use crate::net::Graph;
 use crate::plugin::Plugin;
-use crate::spec::{self, Pipeline, Problem, Problems, Schedule};
+use crate::spec::{self, Pipeline, Problem, Problems, Schedule, Task};
 use crate::weights::LoadReport;
 use std::path::Path;
 
@@ -99,6 +101,9 @@ impl Plan {
         }
         if let (Some(data), Some(oversample)) = (&data, &spec.data.oversample) {
             oversample.check(&spec::Path::of("data.oversample"), &data.classes, &mut problems);
+        }
+        if let (Some(data), Task::Classify) = (&data, spec.task) {
+            problems.0.extend(too_few_classes(&spec.data.source, data));
         }
         let classes = data.as_ref().map(|data| data.classes.len());
         let mut spec = spec.clone();

@@ -8,7 +8,7 @@ use crate::spec::problem::nearest;
 use crate::spec::{Backbone, Path, Problem, Problems};
 use std::fmt::Display;
 
-/// Channels of the images that a backbone takes.
+/// Channels of the images that architectures are drawn for; names do not depend on them.
 const CHANNELS: usize = 3;
 
 /// A backbone with the changes that a spec makes to it.

@@ -38,16 +38,18 @@ impl Console {
 
     fn epoch_line(&self, event: &EpochLine<'_>) -> String {
         let width = self.epochs.to_string().len();
-        let val = event.val.map_or(String::new(), |val| format!("   val {:.4} acc {:.4}", val.loss, val.accuracy));
-        let ema = event.val_ema.map_or(String::new(), |val| format!("   ema {:.4} acc {:.4}", val.loss, val.accuracy));
+        let scores = |name: &str, scores: Option<&Scores>| {
+            scores.map_or(String::new(), |scores| format!("   {name} {}", loss_and_accuracy(scores)))
+        };
+        let (val, ema) = (scores("val", event.val), scores("ema", event.val_ema));
         let whose = event.best_weights.map_or(String::new(), |whose| format!(" ({})", whose.name()));
         let best = if event.best { style(format!("  best{whose}")).green().to_string() } else { String::new() };
         format!(
-            "  epoch {:>width$}/{}   train {:.4} acc {:.4}{val}{ema}   {:>5.0} img/s  {:>6}{best}",
+            "  epoch {:>width$}/{}   train {:.4}{}{val}{ema}   {:>5.0} img/s  {:>6}{best}",
             event.epoch,
             self.epochs,
             event.train_loss,
-            event.train_accuracy,
+            accuracy(event.train_accuracy),
             event.images_per_second,
             duration(event.seconds)
         )
@@ -57,7 +59,7 @@ impl Console {
 struct EpochLine<'a> {
     epoch: usize,
     train_loss: f64,
-    train_accuracy: f64,
+    train_accuracy: Option<f64>,
     val: Option<&'a Scores>,
     val_ema: Option<&'a Scores>,
     best_weights: Option<Whose>,
@@ -112,8 +114,7 @@ impl Observer for Console {
             Event::HeadFitted {
                 objective, iterations, converged, train_loss, train_accuracy, val, seconds, ..
             } => {
-                let val =
-                    val.as_ref().map_or(String::new(), |val| format!("   val {:.4} acc {:.4}", val.loss, val.accuracy));
+                let val = val.as_ref().map_or(String::new(), |val| format!("   val {}", loss_and_accuracy(val)));
                 self.say(format!("  fitted   train {train_loss:.4} acc {train_accuracy:.4}{val}"));
                 let end = if *converged { "converged" } else { "stopped before it converged" };
                 let line = format!(
@@ -167,8 +168,7 @@ impl Observer for Console {
             }
             Event::AverageFinished { epochs, val, best } => {
                 let plural = if *epochs == 1 { "" } else { "s" };
-                let val =
-                    val.as_ref().map_or(String::new(), |val| format!("   val {:.4} acc {:.4}", val.loss, val.accuracy));
+                let val = val.as_ref().map_or(String::new(), |val| format!("   val {}", loss_and_accuracy(val)));
                 let best = if *best { style("  best").green().to_string() } else { String::new() };
                 self.say(format!("  mean of the weights of {epochs} epoch{plural}{val}{best}"));
             }
@@ -178,10 +178,16 @@ impl Observer for Console {
                     let when = if *best_epoch == 0 { "as fitted".to_owned() } else { format!("epoch {best_epoch}") };
                     let whose = best_weights.map_or(String::new(), |whose| format!(", {}", whose.name()));
                     self.say(format!("\ntest  with the best weights ({when}{whose})"));
-                    self.say(format!("{}\n{}", scores::of_views(test, test_one_view.as_ref()), self.tested));
+                    self.say(scores::of_views(test, test_one_view.as_ref()).trim_end());
+                    if !self.tested.is_empty() {
+                        self.say(format!("\n{}", self.tested));
+                    }
                 }
-                let accuracy =
-                    test.as_ref().map_or(String::new(), |test| format!(", test accuracy {:.4}", test.accuracy));
+                let score = |test: &Scores| match test.accuracy {
+                    Some(accuracy) => format!(", test accuracy {accuracy:.4}"),
+                    None => format!(", test loss {:.4}", test.loss),
+                };
+                let accuracy = test.as_ref().map_or(String::new(), score);
                 let line =
                     format!("{} in {}: {reason}{accuracy}, on {data}", style("done").green(), duration(*seconds));
                 self.say(line);
@@ -222,6 +228,16 @@ impl Observer for Console {
         let table = scores::class_table(classes, confusion);
         self.tested = format!("{table}\n{}", scores::confusion_table(classes, confusion));
     }
+}
+
+/// `0.0676 acc 0.9818`
+fn loss_and_accuracy(scores: &Scores) -> String {
+    format!("{:.4}{}", scores.loss, accuracy(scores.accuracy))
+}
+
+/// ` acc 0.9818`, where there are classes.
+fn accuracy(accuracy: Option<f64>) -> String {
+    accuracy.map_or(String::new(), |accuracy| format!(" acc {accuracy:.4}"))
 }
 
 /// The learning rates of more groups than this are not named one by one.

@@ -10,7 +10,7 @@ use crate::net::{Graph, Node, Origin};
 use crate::optim::{Scheduler, WarmUp};
 use crate::plan::{FittedHead, Group, Memory, PhasePlan, Plan, norms};
 use crate::plugin::Plugin;
-use crate::spec::{PluginSource, Until};
+use crate::spec::{PluginSource, Task, Until};
 use indexmap::IndexMap;
 use serde::Serialize;
 
@@ -23,6 +23,9 @@ pub struct PlanReport {
     pub device: String,
     /// All randomness is drawn from this.
     pub seed: u64,
+    /// What the net is for.
+    #[serde(skip_serializing_if = "Task::is_default")]
+    pub task: Task,
     /// The images.
     pub data: DataReport,
     /// Shape of one image: height, width, channels.
@@ -85,8 +88,11 @@ pub struct Drawn {
 /// A weight file held against the net, counted in tensors.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct WeightsReport {
-    /// The file, as the spec names it.
+    /// The file or run, as the spec names it.
     pub file: String,
+    /// The checkpoint, where it is a run's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub run: Option<String>,
     /// Tensors that are loaded.
     pub matched: usize,
     /// Tensors that the net has; of its head and of layers put into the backbone, only those that the
@@ -296,6 +302,7 @@ impl PlanReport {
             name: plan.spec.name.clone(),
             device: plan.spec.device.to_string(),
             seed: plan.spec.seed,
+            task: plan.spec.task,
             data: DataReport {
                 description: plan.data.description.clone(),
                 fallback: plan.data.fallback,
@@ -359,9 +366,11 @@ fn of_change(node: &Node) -> Option<ChangeReport> {
 
 fn of_weights(plan: &Plan) -> Option<WeightsReport> {
     let report = plan.weights.as_ref()?;
-    let file = plan.spec.backbone.as_ref()?.weights.as_ref()?;
+    let of_backbone = plan.spec.backbone.as_ref().and_then(|backbone| backbone.weights.as_ref());
+    let named = of_backbone.or(plan.spec.weights.as_ref())?;
     Some(WeightsReport {
-        file: file.display().to_string(),
+        file: named.to_string(),
+        run: report.run.as_ref().map(|_| report.file.display().to_string()),
         matched: report.matched.len(),
         total: report.total,
         names: report.names.clone(),

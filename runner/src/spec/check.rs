@@ -1,7 +1,8 @@
 //! What must hold within a spec, whatever the net and the data are.
 
 use super::data::{Data, Image, Normalize, Split};
-use super::{Path, PerGroup, Phase, Pipeline, Problem, Problems, Schedule};
+use super::{Path, PerGroup, Phase, Pipeline, Problem, Problems, Schedule, task};
+use crate::augment;
 use crate::heads::Head;
 use crate::optim::Optimizer;
 use std::collections::HashMap;
@@ -18,7 +19,9 @@ pub fn check(spec: &Pipeline) -> Problems {
     name(&mut problems, top.key("name"), &spec.name);
     data(&mut problems, &top.key("data"), &spec.data);
     net(&mut problems, spec);
+    task::check(spec, &mut problems);
     spec.augmentation.check(&top.key("augmentation"), &mut problems);
+    augment::channels::check(&spec.augmentation, spec.data.image.channels, &top.key("augmentation"), &mut problems);
     spec.regularization.check(&top.key("regularization"), &mut problems);
     // A head that is fitted needs no schedule.
     let fitted = spec.head.as_ref().and_then(Head::fitted).is_some();
@@ -180,6 +183,14 @@ fn net(problems: &mut Problems, spec: &Pipeline) {
     }
     if let Some(head) = &spec.head {
         head.check(&Path::of("head"), problems);
+    }
+    if let Some(weights) = &spec.weights {
+        let at = Path::of("weights");
+        weights.check(&at, problems);
+        if spec.backbone.is_some() {
+            let problem = Problem::new(at, "`weights` are for nets written as `layers`").at_key();
+            problems.push(problem.help("give a backbone's weights as `backbone: { weights: ... }`"));
+        }
     }
 }
 

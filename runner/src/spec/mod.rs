@@ -6,6 +6,7 @@
 //! into places, and [`SpecError`] shows them.
 
 pub mod backbone;
+pub mod channels;
 pub mod check;
 pub mod data;
 pub mod diagnostic;
@@ -35,13 +36,16 @@ pub mod shorthand;
 pub mod size;
 pub mod source_map;
 pub mod syntax;
+pub mod task;
 pub mod text;
 pub mod typed;
 pub mod until;
+pub mod weights;
 
-pub use backbone::{Allow, Backbone, Insert};
+pub use backbone::{Adapt, Allow, Backbone, Input, Insert};
+pub use channels::Channels;
 pub use check::check;
-pub use data::{Channels, Data, Fit, Image, Normalize, Source, Split};
+pub use data::{Data, Fit, Image, Normalize, Source, Split};
 pub use diagnostic::SpecError;
 pub use diff::{Change, diff};
 pub use draft::Draft;
@@ -60,4 +64,6 @@ pub use schedule::Schedule;
 pub use schema::schema;
 pub use size::Size;
 pub use source_map::SourceMap;
+pub use task::Task;
 pub use until::Until;
+pub use weights::{Checkpoint, Weights, WeightsMap};

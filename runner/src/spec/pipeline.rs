@@ -1,6 +1,6 @@
 //! The top level of a spec.
 
-use super::{Backbone, Data, Path, Plugins, Schedule};
+use super::{Backbone, Data, Path, Plugins, Schedule, Task, Weights};
 use crate::augment::Augmentation;
 use crate::heads::Head;
 use crate::layers::AnyLayer;
@@ -20,6 +20,9 @@ pub struct Pipeline {
     /// Where to compute: `auto`, `cpu`, `cuda`, `cuda:1`.
     #[serde(default)]
     pub device: crate::engine::DeviceName,
+    /// What the net is for: `classify`, or `reconstruct` (an autoencoder).
+    #[serde(default, skip_serializing_if = "Task::is_default")]
+    pub task: Task,
     /// The images, how they are read and split.
     pub data: Data,
     /// Shared libraries that bring layers of their own. A plugin is native code: it can do whatever
@@ -32,10 +35,18 @@ pub struct Pipeline {
     /// A net written as a list of layers. Either this or `backbone`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub layers: Option<Vec<AnyLayer>>,
+    /// Weights that a net written as `layers` starts from: a file, or those of a run
+    /// (`{ run: NAME, take: encoder.* }`). Those of a backbone are its own `weights`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub weights: Option<Weights>,
     /// The layers after the backbone, down to one output a class: a list, or a head that is fitted
     /// (`linear_svm`, `logistic`), or `{ convert_fc: true }`. By default the backbone's own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub head: Option<Head>,
+    /// With `task: reconstruct`: the layers after the encoder, back to an image of the input's size and
+    /// channels.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decoder: Option<Vec<AnyLayer>>,
     /// How training images are varied.
     #[serde(default)]
     pub augmentation: Augmentation,
@@ -51,18 +62,25 @@ pub struct Pipeline {
 impl Pipeline {
     /// The layers that the spec writes, each with the place of its entry.
     pub fn layers_written(&self) -> Vec<(Path, &AnyLayer)> {
-        let list = |name: &str, layers: &'_ [AnyLayer]| (0..layers.len()).map(|i| Path::of(name).index(i)).collect();
-        let (layers, head) = (self.layers.as_deref().unwrap_or_default(), self.listed_head());
-        let paths: [Vec<Path>; 2] = [list("layers", layers), list("head", head)];
+        let (layers, decoder) = (self.layers.as_deref(), self.decoder.as_deref());
+        let lists = [("layers", layers), ("head", Some(self.listed_head())), ("decoder", decoder)];
+        let written = lists.into_iter().flat_map(|(name, layers)| {
+            layers
+                .unwrap_or_default()
+                .iter()
+                .enumerate()
+                .map(move |(place, layer)| (Path::of(name).index(place), layer))
+        });
         let of_backbone = self.backbone.iter().flat_map(|backbone| backbone.layers_written(&Path::of("backbone")));
-        of_backbone.chain(paths.into_iter().flatten().zip(layers.iter().chain(head))).collect()
+        of_backbone.chain(written).collect()
     }
 
     /// The same, to be changed.
     pub fn layers_written_mut(&mut self) -> Vec<(Path, &mut AnyLayer)> {
         let paths: Vec<Path> = self.layers_written().into_iter().map(|(path, _)| path).collect();
         let of_backbone = self.backbone.iter_mut().flat_map(Backbone::layers_written_mut);
-        let layers = self.layers.iter_mut().flatten().chain(self.head.iter_mut().flat_map(Head::listed_mut));
+        let head = self.head.iter_mut().flat_map(Head::listed_mut);
+        let layers = self.layers.iter_mut().flatten().chain(head).chain(self.decoder.iter_mut().flatten());
         paths.into_iter().zip(of_backbone.chain(layers)).collect()
     }
 

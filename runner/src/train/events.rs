@@ -116,8 +116,9 @@ pub enum Event {
         lr: IndexMap<String, f64>,
         /// Mean loss on the training split, with its augmentation and regularization.
         train_loss: f64,
-        /// Accuracy on the training split, likewise.
-        train_accuracy: f64,
+        /// Accuracy on the training split, likewise; absent where nothing is classified.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        train_accuracy: Option<f64>,
         /// Metrics on the validation split.
         #[serde(skip_serializing_if = "Option::is_none")]
         val: Option<Scores>,

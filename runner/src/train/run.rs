@@ -16,7 +16,7 @@ use super::penalties::Penalties;
 use super::so_far::{Best, SoFar};
 use super::step::{StepContext, step};
 use super::summary::{Trained, largest_group, measured, rates};
-use super::{RunDir, StopFlag, TrainError, announce, files, frozen, sampling};
+use super::{RunDir, StopFlag, TrainError, announce, files, frozen, proof, reconstruct, sampling};
 use crate::data::{BadImage, Dataset, Loader};
 use crate::engine::device::empty_cache;
 use crate::engine::{Kernels, Tensor};
@@ -251,7 +251,7 @@ impl<'a, D: Kernels> Run<'a, D> {
             step: self.position.step,
             lr: rates(phase, trained.factor),
             train_loss: trained.loss,
-            train_accuracy: trained.accuracy,
+            train_accuracy: Some(trained.accuracy).filter(|_| !self.net.graph.reconstructs()),
             val,
             best_weights: val_ema.as_ref().filter(|_| improved).map(|_| whose),
             val_ema,
@@ -317,6 +317,9 @@ impl<'a, D: Kernels> Run<'a, D> {
             }
             self.position.step += 1;
             self.position.step_in_phase += 1;
+            if self.position.step == 1 {
+                proof::after_first_step(self.job.dir, &self.net)?;
+            }
             sums.add(&report, batch.labels.len());
             sums.factor = factor;
             last_norms = report.gradient_norms;
@@ -374,7 +377,9 @@ impl<'a, D: Kernels> Run<'a, D> {
         }
         let classes = &self.job.data.facts.classes;
         let mut scores = IndexMap::new();
-        if let Some(test) = &test {
+        if let Some(test) = test.as_ref().filter(|test| !test.errors.is_empty()) {
+            reconstruct::write_results(self.job.dir, &self.job.data, test, best_epoch)?;
+        } else if let Some(test) = &test {
             let confusion = Confusion::of(&test.answers);
             scores = classes.iter().cloned().zip(per_class::scores(&confusion)).collect();
             files::write_predictions(self.job.dir, &self.job.data, test)?;

@@ -2,7 +2,7 @@
 
 use super::optimizer::State;
 use super::penalties::Penalties;
-use super::{TrainError, gradients};
+use super::{TrainError, gradients, reconstruct};
 use crate::data::Batch;
 use crate::engine::{KernelSet, Kernels, Tape, Tensor};
 use crate::metrics::largest;
@@ -49,8 +49,6 @@ pub fn step<D: Kernels>(
 ) -> Result<StepReport, TrainError> {
     let classes = net.graph.output().count();
     let images = Tensor::from_vec(context.device, batch.images.clone(), &batch.dims)?;
-    let targets = context.targets.matrix(&batch.targets, classes);
-    let targets = Tensor::from_vec(context.device, targets, &[batch.labels.len(), classes])?;
 
     let mut tape = Tape::recording(KernelSet::default());
     let run = Forward {
@@ -61,11 +59,17 @@ pub fn step<D: Kernels>(
         samples: &batch.samples,
     };
     let output = net.forward(&images, run).map_err(|(node, error)| TrainError::layer(net, node, &error))?;
-    let loss_tensor = context.regularization.loss(&mut tape, &output.logits, &targets)?;
+    let (loss_tensor, correct) = if net.graph.reconstructs() {
+        (reconstruct::loss(&mut tape, &output.logits, batch)?, 0)
+    } else {
+        let targets = context.targets.matrix(&batch.targets, classes);
+        let targets = Tensor::from_vec(context.device, targets, &[batch.labels.len(), classes])?;
+        let loss_tensor = context.regularization.loss(&mut tape, &output.logits, &targets)?;
+        let logits = output.logits.to_vec();
+        let rows = logits.chunks_exact(classes).zip(&batch.labels);
+        (loss_tensor, rows.filter(|(row, label)| largest(row) == **label).count())
+    };
     let loss = loss_tensor.to_vec().first().copied().unwrap_or(f32::NAN);
-    let logits = output.logits.to_vec();
-    let correct =
-        logits.chunks_exact(classes).zip(&batch.labels).filter(|(row, label)| largest(row) == **label).count();
     if !loss.is_finite() {
         return Ok(StepReport { loss, correct, gradient_norms: Vec::new() });
     }

@@ -1,7 +1,9 @@
 //! The load report: which tensors of a weight file go where, and what does not fit.
 
+use super::adapt::Adapted;
 use crate::net::ParamId;
 use std::fmt;
+use std::path::PathBuf;
 
 /// Lines of one kind of gap that are shown to a person; programs get all.
 const SHOWN: usize = 8;
@@ -12,6 +14,12 @@ const SHOWN: usize = 8;
 pub struct LoadReport {
     /// Parameters and the file's tensors that they take.
     pub matched: Vec<(ParamId, String)>,
+    /// Those of them whose values are fitted to another number of channels.
+    pub adapted: Vec<Adapted>,
+    /// The file.
+    pub file: PathBuf,
+    /// The directory of the run that it is a checkpoint of, if it is.
+    pub run: Option<PathBuf>,
     /// Parameters of the net that the file lacks, those of the head and of layers that the spec put
     /// into the backbone apart.
     pub missing: Vec<String>,

@@ -2,11 +2,12 @@
 
 use super::file::WeightFile;
 use super::names::{NameMap, maps};
-use super::{Dtype, layout};
+use super::{Dtype, Take, layout};
 use crate::backbones::Arch;
 use crate::layers::Layout;
 use crate::net::{Graph, Origin, ParamId};
 use indexmap::IndexMap;
+use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 
 /// The stage that belongs to the task rather than to the backbone.
@@ -58,20 +59,24 @@ impl Matching {
         Matching { label: "no names", stored: IndexMap::new(), by_ours: HashMap::new(), classifier: HashSet::new() }
     }
 
-    fn new(map: &NameMap, file: &WeightFile, graph: &Graph) -> Matching {
+    fn new(map: &NameMap, file: &WeightFile, graph: &Graph, take: &Take) -> Matching {
         let wrapped = file.tensors().all(|(name, ..)| name.starts_with(WRAPPER));
-        let plain = |name: &str| if wrapped { name[WRAPPER.len()..].to_owned() } else { name.to_owned() };
+        let plain = |name: &str| {
+            let name = if wrapped { &name[WRAPPER.len()..] } else { name };
+            take.name(name).map(Cow::into_owned)
+        };
         let mut matching = Matching { label: map.label, ..Matching::none() };
         let mut plain_names = HashMap::new();
         for (name, dims, dtype) in file.tensors().filter(|(name, ..)| !name.ends_with(COUNTERS)) {
-            let ours = map.rename(&plain(name));
+            let Some(plain) = plain(name) else { continue };
+            let ours = map.rename(&plain);
             if let Some(ours) = &ours {
                 matching.by_ours.entry(ours.clone()).or_insert_with(|| name.to_owned());
             }
-            if map.classifier.iter().any(|layer| layer_of(&plain(name)) == Some(*layer)) {
+            if map.classifier.iter().any(|layer| layer_of(&plain) == Some(*layer)) {
                 matching.classifier.insert(name.to_owned());
             }
-            plain_names.insert(plain(name), name.to_owned());
+            plain_names.insert(plain, name.to_owned());
             matching.stored.insert(name.to_owned(), Stored { dims: dims.to_vec(), dtype, ours });
         }
         matching.add_classifier(map, graph, &plain_names);
@@ -103,10 +108,10 @@ impl Matching {
 }
 
 /// The matching under which most of the net's parameters find a tensor.
-pub(super) fn best(file: &WeightFile, graph: &Graph, arch: Option<Arch>) -> Matching {
+pub(super) fn best(file: &WeightFile, graph: &Graph, arch: Option<Arch>, take: &Take) -> Matching {
     let found =
         |matching: &Matching| graph.params.iter().filter(|param| matching.by_ours.contains_key(&param.name)).count();
-    let mut maps = maps(arch).into_iter().map(|map| Matching::new(&map, file, graph));
+    let mut maps = maps(arch).into_iter().map(|map| Matching::new(&map, file, graph, take));
     let first = maps.next().unwrap_or_else(Matching::none);
     maps.fold(first, |best, other| if found(&other) > found(&best) { other } else { best })
 }

@@ -17,6 +17,7 @@
 mod activation;
 mod batch_norm;
 mod conv;
+mod conv_transpose;
 mod cross_entropy;
 mod elementwise;
 mod focal;
@@ -25,15 +26,20 @@ mod linear;
 mod operand;
 mod penalty;
 mod pool;
+mod squared_error;
 mod update;
+mod upsample;
 
 pub use activation::{activate, add};
 pub use batch_norm::{batch_norm_inference, batch_norm_training};
 pub use conv::conv2d;
+pub use conv_transpose::conv_transpose2d;
 pub use cross_entropy::cross_entropy;
 pub use elementwise::{concat, scale};
 pub use focal::focal_loss;
 pub use linear::{add_bias, matmul};
 pub use penalty::{add_to_gradient, approach, limit_norms, pull};
 pub use pool::{adaptive_avg_pool, avg_pool, max_pool};
+pub use squared_error::mean_squared_error;
 pub use update::{adamw_step, all_finite, clip_gradient, gradient_norm_squared, scale_gradient, sgd_step};
+pub use upsample::upsample;

@@ -16,6 +16,7 @@ mod buffer;
 mod columns;
 mod concat;
 mod conv;
+mod conv_transpose;
 mod cross_entropy;
 mod curve;
 mod depthwise;
@@ -28,12 +29,14 @@ mod mean_pool;
 mod penalty;
 mod scale;
 mod split;
+mod squared_error;
 mod update;
+mod upsample;
 mod wide;
 
 use super::{
-    Activation, AdamWStep, BatchStatistics, Broadcast, Cpu, Foreign, Gradients, KernelSet, Kernels, Pull, Result,
-    SgdStep, Tape, Tensor, Window, assembled,
+    Activation, AdamWStep, BatchStatistics, Broadcast, Cpu, Foreign, Gradients, Interpolation, KernelSet, Kernels,
+    Pull, Result, SgdStep, Tape, Tensor, Window, assembled,
 };
 use std::sync::Arc;
 
@@ -143,6 +146,29 @@ impl Kernels for Cpu {
         gamma: f64,
     ) -> Result<Tensor<Self>> {
         choose!(focal::focal_loss(tape, logits, targets, gamma))
+    }
+
+    fn conv_transpose2d(
+        tape: &mut Tape<Self>,
+        x: &Tensor<Self>,
+        weight: &Tensor<Self>,
+        window: &Window,
+        size: [usize; 2],
+    ) -> Result<Tensor<Self>> {
+        choose!(conv_transpose::conv_transpose2d(tape, x, weight, window, size))
+    }
+
+    fn upsample(
+        tape: &mut Tape<Self>,
+        x: &Tensor<Self>,
+        factor: [usize; 2],
+        interpolation: Interpolation,
+    ) -> Result<Tensor<Self>> {
+        choose!(upsample::upsample(tape, x, factor, interpolation))
+    }
+
+    fn mean_squared_error(tape: &mut Tape<Self>, x: &Tensor<Self>, target: &Tensor<Self>) -> Result<Tensor<Self>> {
+        choose!(squared_error::mean_squared_error(tape, x, target))
     }
 
     fn foreign(

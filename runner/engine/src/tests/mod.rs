@@ -2,6 +2,7 @@
 
 mod check;
 mod conv;
+mod decoder;
 mod elementwise;
 mod focal;
 mod foreign;

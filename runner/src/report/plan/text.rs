@@ -6,6 +6,7 @@ use super::{
 };
 use crate::plan::pattern::overview;
 use crate::report::number::{bytes, grouped, rate, rounded};
+use crate::spec::Task;
 use comfy_table::{CellAlignment, Table, presets};
 use std::fmt;
 
@@ -36,7 +37,10 @@ impl fmt::Display for PlanReport {
 fn header(report: &PlanReport) -> String {
     let mut table = table();
     table.add_row(["data", &report.data.description]);
-    table.add_row(["classes", &classes(&report.data.classes)]);
+    match report.task {
+        Task::Classify => table.add_row(["classes", &classes(&report.data.classes)]),
+        Task::Reconstruct => table.add_row(["task", "reconstruct: the images themselves are the targets"]),
+    };
     if let Some(drawn) = &report.data.drawn {
         table.add_row(["epoch", &oversampled(drawn)]);
     }
@@ -50,6 +54,9 @@ fn header(report: &PlanReport) -> String {
         table.add_row(["", &changed(change)]);
     }
     table.add_row(["weights", &report.weights.as_ref().map_or_else(|| "random".to_owned(), weights)]);
+    if let Some(checkpoint) = report.weights.as_ref().and_then(|weights| weights.run.as_ref()) {
+        table.add_row(["", checkpoint]);
+    }
     for note in report.weights.iter().flat_map(|weights| &weights.notes) {
         table.add_row(["", note]);
     }

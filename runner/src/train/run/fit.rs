@@ -99,7 +99,8 @@ impl<D: Kernels> Run<'_, D> {
         answers.push(labels, &solution.outputs);
         let train = Scores::of(&answers);
         let val = if self.job.data.val.is_empty() { None } else { Some(self.evaluate_split(Split::Val)?.scores) };
-        let trained = Trained { loss: train.loss, accuracy: train.accuracy, ..Trained::default() };
+        let train_accuracy = train.accuracy.unwrap_or_default();
+        let trained = Trained { loss: train.loss, accuracy: train_accuracy, ..Trained::default() };
         let watched = watched(self.rule.metric, &trained, val.as_ref());
         let improved = matches!(self.watch.see(&self.rule, 0, watched), Verdict::Improved { .. });
         self.record(&Event::HeadFitted {
@@ -107,7 +108,7 @@ impl<D: Kernels> Run<'_, D> {
             iterations: solution.iterations,
             converged: solution.converged,
             train_loss: train.loss,
-            train_accuracy: train.accuracy,
+            train_accuracy,
             val,
             frozen_hash,
             seconds,
