@@ -368,7 +368,7 @@ impl<'a, D: Kernels> Run<'a, D> {
             self.net.params = Params::new(best.weights);
         }
         let restore = self.job.plan.spec.regularization.early_stopping.as_ref().is_some_and(|rule| rule.restore_best);
-        if restore && best_epoch != self.position.epoch {
+        if restore && (best_epoch != self.position.epoch || self.best_whose != Whose::Raw) {
             self.save_last()?;
         }
         let test = if self.job.data.test.is_empty() { None } else { Some(self.evaluate_split(Split::Test)?) };

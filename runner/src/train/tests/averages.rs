@@ -160,6 +160,18 @@ fn a_mean_that_is_better_becomes_the_best() {
 }
 
 #[test]
+fn a_run_that_restores_its_best_ends_with_it_whosever_it_is() {
+    for average in ["ema: { decay: 0.9 }", "swa: { from_epoch: 2 }"] {
+        let noise = "l2: 1, gradient_noise: { eta: 4, gamma: 0 }, early_stopping: { patience: 99, restore_best: true }";
+        let ran = run(&[
+            "schedule.phases=[{ name: all, epochs: 6, train: ['*'], lr: 0.1 }]",
+            &format!("regularization={{ {average}, {noise} }}"),
+        ]);
+        assert_eq!(raw(&ran.weights("last")), ran.weights("best"), "{average}");
+    }
+}
+
+#[test]
 fn frozen_tensors_are_the_same_in_net_and_mean_over_phases() {
     for average in ["ema={ decay: 0.9 }", "swa={ from_epoch: 2 }"] {
         let ran = run(&[&format!("regularization.{average}")]);
