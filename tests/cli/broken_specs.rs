@@ -90,7 +90,8 @@ broken_specs! {
 
     // Values
     enum_value_with_typo: broken("metric: val_loss", "metric: val_los");
-    enum_value_unknown: broken("channels: rgb", "channels: 4");
+    enum_value_unknown: broken("metric: val_loss", "metric: 4");
+    channels_of_images_that_have_others: broken("channels: rgb", "channels: 4");
     architecture_with_typo: broken("arch: resnet18", "arch: resnet8");
     source_without_kind: broken("source: { synthetic: blood_cells }", "source: blood_cells");
     source_of_unknown_kind: broken("source: { synthetic: blood_cells }", "source: { foldr: images }");

@@ -28,6 +28,9 @@ schedule:
 /// The head of a part that has layers of its own.
 const HEAD: &str = "[global_avg_pool, { linear: { out: classes } }]";
 
+/// Its schedule: its stages are not those of a backbone.
+const SCHEDULE: &str = "phases: [{ name: all, epochs: 1, train: ['*'], lr: 1e-3 }]";
+
 fn pages(folder: &Path, found: &mut Vec<PathBuf>) {
     let mut entries: Vec<PathBuf> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     entries.sort();
@@ -73,6 +76,7 @@ fn meanings(block: &str) -> Vec<String> {
         if part.contains_key("layers") {
             whole.remove("backbone");
             whole.insert("head".to_owned(), serde_yaml::from_str(HEAD).unwrap());
+            whole.insert("schedule".to_owned(), serde_yaml::from_str(SCHEDULE).unwrap());
         }
         for (key, value) in &part {
             match (whole.get_mut(key), value) {
