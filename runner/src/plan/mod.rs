@@ -3,6 +3,8 @@
 mod assemble;
 pub mod expand;
 #[cfg(test)]
+mod finetuning_scheduler;
+#[cfg(test)]
 pub mod fixture;
 pub mod groups;
 #[cfg(test)]
