@@ -4,6 +4,8 @@ mod assemble;
 pub mod expand;
 pub mod fitted;
 #[cfg(test)]
+mod finetuning_scheduler;
+#[cfg(test)]
 pub mod fixture;
 pub mod groups;
 #[cfg(test)]
