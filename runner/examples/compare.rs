@@ -3,8 +3,9 @@
 //!
 //! `cargo run --release --example compare -- target/release/runner` runs all five once;
 //! `-- target/release/runner svm_on_codes linear_probe` only these; `--seeds 7,8` once with each seed.
-//! The runs follow one another, so that none takes cores from another. Peak memory is read from `/proc`
-//! while a run goes on: on systems without it the column is empty.
+//! The runs follow one another, so that none takes cores from another. Peak memory and the time of all
+//! cores together are read from `/proc` while a run goes on: on systems without it these columns are
+//! empty. Where other programs run beside it, the time of the cores says more than that of the clock.
 
 use serde_json::Value;
 use std::error::Error;
@@ -27,6 +28,15 @@ struct Row {
     trained: u64,
     scores: [f64; 3],
     seconds: f64,
+    used: Used,
+}
+
+/// What a run has used so far.
+#[derive(Clone, Copy, Default)]
+struct Used {
+    /// Seconds of all cores together.
+    cores: Option<f64>,
+    /// Bytes of memory, at most.
     memory: Option<u64>,
 }
 
@@ -40,16 +50,18 @@ fn main() -> Result<(), Box<dyn Error>> {
     let arguments = read(std::env::args().skip(1))?;
     let mut data: Option<String> = None;
     println!(
-        "| pipeline | trainable values | test accuracy | balanced | AUC | time | peak memory |\n|---|---|---|---|---|---|---|"
+        "| pipeline | trainable values | test accuracy | balanced | AUC | time | of all cores | peak memory |\n\
+         |---|---|---|---|---|---|---|---|"
     );
     for pipeline in &arguments.pipelines {
         for seed in &arguments.seeds {
             let row = run(&arguments.runner, pipeline, *seed)?;
             let name = seed.map_or_else(|| pipeline.clone(), |seed| format!("{pipeline}, seed {seed}"));
             let [accuracy, balanced, auc] = row.scores.map(|score| format!("{score:.4}"));
-            let memory = row.memory.map_or_else(|| "–".to_owned(), |bytes| format!("{} MiB", bytes >> 20));
+            let memory = row.used.memory.map_or_else(|| "–".to_owned(), |bytes| format!("{} MiB", bytes >> 20));
+            let cores = row.used.cores.map_or_else(|| "–".to_owned(), |seconds| format!("{seconds:.0} s"));
             println!(
-                "| {name} | {} | {accuracy} | {balanced} | {auc} | {:.0} s | {memory} |",
+                "| {name} | {} | {accuracy} | {balanced} | {auc} | {:.0} s | {cores} | {memory} |",
                 row.trained, row.seconds
             );
             match &data {
@@ -98,7 +110,7 @@ fn run(runner: &str, pipeline: &str, seed: Option<u64>) -> Result<Row, Box<dyn E
     let log = dir.path().join("log");
     let begun = Instant::now();
     let mut child = command.stdout(File::create(&log)?).stderr(File::options().append(true).open(&log)?).spawn()?;
-    let (success, memory) = watch(&mut child)?;
+    let (success, used) = watch(&mut child)?;
     let seconds = begun.elapsed().as_secs_f64();
     if !success {
         return Err(format!("{pipeline}: {}", std::fs::read_to_string(log)?).into());
@@ -111,24 +123,38 @@ fn run(runner: &str, pipeline: &str, seed: Option<u64>) -> Result<Row, Box<dyn E
         trained: trained(runner, pipeline)?,
         scores: [score("accuracy")?, score("balanced_accuracy")?, score("auc")?],
         seconds,
-        memory,
+        used,
     })
 }
 
-/// Waits for a run; says whether it succeeded, and its peak memory in bytes.
-fn watch(child: &mut Child) -> Result<(bool, Option<u64>), Box<dyn Error>> {
-    let status = PathBuf::from(format!("/proc/{}/status", child.id()));
-    let mut peak = None;
+/// Waits for a run; says whether it succeeded, and what it used.
+fn watch(child: &mut Child) -> Result<(bool, Used), Box<dyn Error>> {
+    let of_child = PathBuf::from(format!("/proc/{}", child.id()));
+    let mut used = Used::default();
     loop {
-        let text = std::fs::read_to_string(&status).unwrap_or_default();
-        let now = text.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-        let now = now.and_then(|rest| rest.split_whitespace().next()?.parse::<u64>().ok());
-        peak = peak.max(now.map(|kibibytes| kibibytes << 10));
+        let now = look(&of_child);
+        used = Used { cores: now.cores.or(used.cores), memory: used.memory.max(now.memory) };
         if let Some(status) = child.try_wait()? {
-            return Ok((status.success(), peak));
+            return Ok((status.success(), used));
         }
         std::thread::sleep(LOOK);
     }
+}
+
+/// What the system says of a process, from its folder in `/proc`.
+fn look(process: &Path) -> Used {
+    let read = |name: &str| std::fs::read_to_string(process.join(name)).unwrap_or_default();
+    let status = read("status");
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let memory = peak.and_then(|rest| rest.split_whitespace().next()?.parse::<u64>().ok());
+    // After the name, which is in brackets and may hold anything: time in the program and in the system
+    // are the 12th and 13th values, in hundredths of a second.
+    let stat = read("stat");
+    let values: Vec<&str> =
+        stat.rsplit_once(')').map(|(_, rest)| rest.split_whitespace().collect()).unwrap_or_default();
+    let ticks = |place: usize| values.get(place)?.parse::<f64>().ok();
+    let cores = ticks(11).zip(ticks(12)).map(|(program, system)| (program + system) / 100.0);
+    Used { cores, memory: memory.map(|kibibytes| kibibytes << 10) }
 }
 
 fn events(run_dir: &Path) -> Result<Vec<Value>, Box<dyn Error>> {
