@@ -37,16 +37,13 @@ pub fn run(args: &RunArgs) -> Result<ExitCode, CommandError> {
     }
     let stop = stop_on_interrupt();
     let split = &plan.spec.data.split;
-    let (path, outcome) = match (split.folds, split.fold) {
-        (Some(folds), None) => {
-            let path = args.run_dir.clone().map_or_else(|| RunDir::free(&plan.spec.name), Ok)?;
-            (path.clone(), super::folds::run(loaded, folds, &path, &stop)?)
-        }
-        _ => {
-            let (data, bad) = open_data(&plan, &loaded.dir)?;
-            let dir = run_dir(args, &plan)?;
-            (dir.last(), one(&loaded, &plan, data, bad, &dir, stop)?)
-        }
+    let (path, outcome) = if let (Some(folds), None) = (split.folds, split.fold) {
+        let path = args.run_dir.clone().map_or_else(|| RunDir::free(&plan.spec.name), Ok)?;
+        (path.clone(), super::folds::run(loaded, folds, &path, &stop)?)
+    } else {
+        let (data, bad) = open_data(&plan, &loaded.dir)?;
+        let dir = run_dir(args, &plan)?;
+        (dir.last(), one(&loaded, &plan, data, bad, &dir, stop)?)
     };
     match outcome {
         Outcome::Finished => Ok(ExitCode::SUCCESS),

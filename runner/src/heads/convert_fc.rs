@@ -5,7 +5,7 @@ use crate::spec::size::Size;
 
 /// The layers of a classifier made of convolutions: over features of the classifier's own size they
 /// give what it gives; over larger ones they slide, and the mean over all positions is the output (Long
-/// et al. 2015, "fully convolutional"; OverFeat before it).
+/// et al. 2015, "fully convolutional"; `OverFeat` before it).
 ///
 /// The first linear layer becomes a convolution as large as the features, the others become 1x1; their
 /// weights are the same numbers in the same order in a weight file. The adaptive pooling before the

@@ -123,7 +123,9 @@ impl Memory {
         }
         if let Some((_, change, factor)) = self.pairs.back() {
             let scale = 1.0 / (factor * inner(change, change));
-            direction.iter_mut().for_each(|component| *component *= scale);
+            for component in &mut direction {
+                *component *= scale;
+            }
         }
         for ((step, change, factor), share) in self.pairs.iter().zip(shares.into_iter().rev()) {
             let back = factor * inner(change, &direction);

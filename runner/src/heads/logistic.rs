@@ -108,7 +108,9 @@ impl<'a> Problem<'a> {
             let mut outputs: Vec<f64> = outputs.collect();
             let top = outputs.iter().copied().fold(f64::NEG_INFINITY, f64::max);
             let of_label = outputs[label] - top;
-            outputs.iter_mut().for_each(|output| *output = (*output - top).exp());
+            for output in &mut outputs {
+                *output = (*output - top).exp();
+            }
             let sum: f64 = outputs.iter().sum();
             value += counts * (sum.ln() - of_label);
             for (k, exponential) in outputs.iter().enumerate() {

@@ -18,7 +18,9 @@ impl Standard {
         for row in values.chunks_exact(width.max(1)) {
             super::vector::add(&mut mean, 1.0, row);
         }
-        mean.iter_mut().for_each(|sum| *sum /= rows);
+        for sum in &mut mean {
+            *sum /= rows;
+        }
         let mut deviation = vec![0.0; width];
         for row in values.chunks_exact(width.max(1)) {
             for ((sum, &x), mean) in deviation.iter_mut().zip(row).zip(&mean) {

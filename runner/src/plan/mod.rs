@@ -2,9 +2,9 @@
 
 mod assemble;
 pub mod expand;
-pub mod fitted;
 #[cfg(test)]
 mod finetuning_scheduler;
+pub mod fitted;
 #[cfg(test)]
 pub mod fixture;
 pub mod groups;

@@ -54,6 +54,67 @@ impl Console {
             duration(event.seconds)
         )
     }
+
+    fn started(&self, event: &Event) {
+        let Event::RunStarted {
+            name,
+            run_dir,
+            seed,
+            device,
+            data,
+            fallback,
+            samples,
+            drawn,
+            bad_images,
+            weights,
+            plugins,
+            ..
+        } = event
+        else {
+            return;
+        };
+        self.say(format!("{}  on {device}, seed {seed}", style(name).bold()));
+        let drawn = drawn.map_or(String::new(), |drawn| format!(" ({drawn} drawn an epoch)"));
+        let counts = format!("{} train{drawn}, {} val, {} test", samples.train, samples.val, samples.test);
+        let data = format!("{data}: {counts}");
+        self.say(format!("  data     {}", if *fallback { style(data).yellow() } else { style(data) }));
+        for bad in bad_images.iter().take(5) {
+            self.say(format!("           {} {bad}", style("left out:").yellow()));
+        }
+        if bad_images.len() > 5 {
+            self.say(format!("           and {} more (see events.jsonl)", bad_images.len() - 5));
+        }
+        self.say(format!("  weights  {weights}"));
+        for LoadedPlugin { name, version, sha256 } in plugins {
+            let digits: String = sha256.chars().take(12).collect();
+            self.say(format!("  plugin   {name} {version} (sha256 {digits})"));
+        }
+        self.say(format!("  run      {run_dir}"));
+    }
+
+    fn finished(&self, event: &Event) {
+        let Event::RunFinished { reason, data, best_epoch, best_weights, test, test_one_view, seconds, .. } = event
+        else {
+            return;
+        };
+        self.bar.finish_and_clear();
+        if let Some(test) = test {
+            let when = if *best_epoch == 0 { "as fitted".to_owned() } else { format!("epoch {best_epoch}") };
+            let whose = best_weights.map_or(String::new(), |whose| format!(", {}", whose.name()));
+            self.say(format!("\ntest  with the best weights ({when}{whose})"));
+            self.say(scores::of_views(test, test_one_view.as_ref()).trim_end());
+            if !self.tested.is_empty() {
+                self.say(format!("\n{}", self.tested));
+            }
+        }
+        let score = |test: &Scores| match test.accuracy {
+            Some(accuracy) => format!(", test accuracy {accuracy:.4}"),
+            None => format!(", test loss {:.4}", test.loss),
+        };
+        let accuracy = test.as_ref().map_or(String::new(), score);
+        let line = format!("{} in {}: {reason}{accuracy}, on {data}", style("done").green(), duration(*seconds));
+        self.say(line);
+    }
 }
 
 struct EpochLine<'a> {
@@ -71,38 +132,7 @@ struct EpochLine<'a> {
 impl Observer for Console {
     fn event(&mut self, event: &Event) {
         match event {
-            Event::RunStarted {
-                name,
-                run_dir,
-                seed,
-                device,
-                data,
-                fallback,
-                samples,
-                drawn,
-                bad_images,
-                weights,
-                plugins,
-                ..
-            } => {
-                self.say(format!("{}  on {device}, seed {seed}", style(name).bold()));
-                let drawn = drawn.map_or(String::new(), |drawn| format!(" ({drawn} drawn an epoch)"));
-                let counts = format!("{} train{drawn}, {} val, {} test", samples.train, samples.val, samples.test);
-                let data = format!("{data}: {counts}");
-                self.say(format!("  data     {}", if *fallback { style(data).yellow() } else { style(data) }));
-                for bad in bad_images.iter().take(5) {
-                    self.say(format!("           {} {bad}", style("left out:").yellow()));
-                }
-                if bad_images.len() > 5 {
-                    self.say(format!("           and {} more (see events.jsonl)", bad_images.len() - 5));
-                }
-                self.say(format!("  weights  {weights}"));
-                for LoadedPlugin { name, version, sha256 } in plugins {
-                    let digits: String = sha256.chars().take(12).collect();
-                    self.say(format!("  plugin   {name} {version} (sha256 {digits})"));
-                }
-                self.say(format!("  run      {run_dir}"));
-            }
+            Event::RunStarted { .. } => self.started(event),
             Event::FeaturesExtracted { head, images, width, images_per_second, seconds } => {
                 let (images, width) = (grouped(*images), grouped(*width));
                 self.say(format!(
@@ -172,26 +202,7 @@ impl Observer for Console {
                 let best = if *best { style("  best").green().to_string() } else { String::new() };
                 self.say(format!("  mean of the weights of {epochs} epoch{plural}{val}{best}"));
             }
-            Event::RunFinished { reason, data, best_epoch, best_weights, test, test_one_view, seconds, .. } => {
-                self.bar.finish_and_clear();
-                if let Some(test) = test {
-                    let when = if *best_epoch == 0 { "as fitted".to_owned() } else { format!("epoch {best_epoch}") };
-                    let whose = best_weights.map_or(String::new(), |whose| format!(", {}", whose.name()));
-                    self.say(format!("\ntest  with the best weights ({when}{whose})"));
-                    self.say(scores::of_views(test, test_one_view.as_ref()).trim_end());
-                    if !self.tested.is_empty() {
-                        self.say(format!("\n{}", self.tested));
-                    }
-                }
-                let score = |test: &Scores| match test.accuracy {
-                    Some(accuracy) => format!(", test accuracy {accuracy:.4}"),
-                    None => format!(", test loss {:.4}", test.loss),
-                };
-                let accuracy = test.as_ref().map_or(String::new(), score);
-                let line =
-                    format!("{} in {}: {reason}{accuracy}, on {data}", style("done").green(), duration(*seconds));
-                self.say(line);
-            }
+            Event::RunFinished { .. } => self.finished(event),
             Event::CheckpointSaved { .. } => {}
             Event::RunFailed { .. } => self.bar.finish_and_clear(),
         }

@@ -54,7 +54,9 @@ pub fn text(curve: &Curve, suggestion: Option<&Suggestion>) -> String {
     let mut cells = vec![[' '; COLUMNS]; ROWS];
     if let Some(suggestion) = suggestion {
         let at = column(span.x(suggestion.valley));
-        cells.iter_mut().for_each(|row| row[at] = '┊');
+        for row in &mut cells {
+            row[at] = '┊';
+        }
     }
     for point in &curve.points {
         let row = (span.y(point.smoothed) * (ROWS - 1) as f64).round() as usize;
