@@ -2,7 +2,7 @@
 //!
 //! The way of the data: [`spec`] (what the user wrote) → [`plan`] (what will be done) → [`train`]
 //! (does it, into a run directory) → [`report`] (shows it). Below them [`backbones`], [`net`],
-//! [`layers`], [`augment`], [`regularize`], [`optim`] and [`data`] each hold one kind of thing, one
+//! [`layers`], [`heads`], [`augment`], [`regularize`], [`optim`] and [`data`] each hold one kind of thing, one
 //! file a thing; [`plugin`] hosts layers from shared libraries; [`engine`] alone knows dfdx.
 
 pub use runner_engine as engine;
@@ -13,6 +13,7 @@ pub mod backbones;
 pub mod cache;
 pub mod commands;
 pub mod data;
+pub mod heads;
 pub mod hex;
 pub mod layers;
 pub mod metrics;

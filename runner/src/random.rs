@@ -34,6 +34,12 @@ pub enum Purpose {
     Check = 9,
     /// A view of an image that is tested.
     View = 20,
+    /// The order in which the fit of a head visits samples.
+    Fit = 16,
+    /// Noise in gradients.
+    GradientNoise = 10,
+    /// Which samples an epoch draws more than once.
+    Oversample = 11,
 }
 
 /// Identifies one use of randomness.

@@ -90,7 +90,8 @@ broken_specs! {
 
     // Values
     enum_value_with_typo: broken("metric: val_loss", "metric: val_los");
-    enum_value_unknown: broken("channels: rgb", "channels: 4");
+    enum_value_unknown: broken("metric: val_loss", "metric: 4");
+    channels_of_images_that_have_others: broken("channels: rgb", "channels: 4");
     architecture_with_typo: broken("arch: resnet18", "arch: resnet8");
     source_without_kind: broken("source: { synthetic: blood_cells }", "source: blood_cells");
     source_of_unknown_kind: broken("source: { synthetic: blood_cells }", "source: { foldr: images }");
@@ -177,6 +178,14 @@ broken_specs! {
     insert_with_typo: broken("arch: resnet18", "arch: resnet18\n  insert: { after: layr3, layer: { dropout: 0.2 } }");
     insert_after_a_block: broken("arch: resnet18", "arch: resnet18\n  insert: { after: layer3.0, layer: { dropout: 0.2 } }");
     insert_after_a_layer_of_another_net: broken("arch: resnet18", "arch: resnet18\n  insert: { after: mixed_5b, layer: { dropout: 0.2 } }");
+    tap_with_typo: broken("arch: resnet18", "arch: resnet18\n  features: layr3");
+    tap_before_what_trains: broken("arch: resnet18", "arch: resnet18\n  features: layer3");
+    tap_before_a_change: broken("arch: resnet18", "arch: resnet18\n  features: layer2\n  insert: { after: layer3, layer: relu }");
+    head_with_typo: broken("augmentation:", "head: { linear_svn: { c: 1 } }\n\naugmentation:");
+    head_with_arguments_out_of_range: broken("augmentation:", "head: { logistic: { c: 0, max_iterations: 0 } }\n\naugmentation:");
+    convert_fc_of_a_net_without: broken("augmentation:", "head: { convert_fc: true }\n\naugmentation:");
+    convert_fc_of_small_images: broken("arch: resnet18", "arch: vgg11\n\nhead: { convert_fc: true }");
+    schedule_missing: WHOLE.split_once("schedule:").unwrap().0.to_owned();
     insert_after_the_head: broken("arch: resnet18", "arch: resnet18\n  insert: { after: head, layer: { dropout: 0.2 } }");
     insert_that_joins: broken("arch: resnet18", "arch: resnet18\n  insert: { after: layer3, layer: { add: { with: [0] } } }");
     insert_that_does_not_fit: broken("arch: resnet18", "arch: resnet18\n  insert:\n    - { after: layer3, layer: { dropout: 0.2 } }\n    - { after: layer4, layer: { linear: { out: 9 } } }");

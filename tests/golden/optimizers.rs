@@ -12,6 +12,7 @@ use runner::random::{Key, Purpose};
 use runner::regularize::{History, LossTargets, Measured, Regularization};
 use runner::spec::{Problems, Schedule};
 use runner::train::optimizer::State;
+use runner::train::penalties::Penalties;
 use runner::train::step::{StepContext, step};
 use serde::Deserialize;
 
@@ -110,6 +111,7 @@ fn train(case: &Case, net: &mut Net<Cpu>) -> Vec<f64> {
         phase,
         regularization: &Regularization::default(),
         targets: &LossTargets::plain(),
+        penalties: &Penalties::none(),
         key: Key::new(0, Purpose::Layer),
     };
     let mut history = History::default();
@@ -117,7 +119,7 @@ fn train(case: &Case, net: &mut Net<Cpu>) -> Vec<f64> {
     let rates = (0..steps).map(|number| {
         let clock = Clock { step: number, steps, steps_per_epoch: 1 };
         let factor = schedule::factor(&phase.scheduler, phase.warm_up.as_ref(), clock, &history);
-        step(&context, net, &mut optimizer, &batch(), factor).unwrap();
+        step(&context, net, &mut optimizer, &batch(), factor, number).unwrap();
         let val_loss = case.metrics.as_ref().map(|metrics| metrics[number as usize]);
         history.push(Measured { val_loss, ..Measured::default() });
         phase.groups[0].lr * factor

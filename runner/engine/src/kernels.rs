@@ -1,6 +1,8 @@
 //! The operations that a device offers.
 
-use super::{AdamWStep, Foreign, Gradients, Result, SgdStep, Tape, Tensor, Window, assembled, foreign};
+use super::{
+    AdamWStep, Foreign, Gradients, Interpolation, Pull, Result, SgdStep, Tape, Tensor, Window, assembled, foreign,
+};
 use dfdx::prelude::{Cache, Device, Synchronize};
 use std::sync::Arc;
 
@@ -147,6 +149,34 @@ pub trait Kernels: Device<f32> + Cache + Synchronize {
         assembled::adaptive_avg_pool(tape, x, output)
     }
 
+    /// Two-dimensional transposed convolution without bias (Zeiler et al. 2010): the gradient of a
+    /// convolution over images of `size` to its input. `weight` is (KH, KW, `C_out`, `C_in`), that of
+    /// the convolution; `window` is its window, and the images that it gives are those of `x`.
+    fn conv_transpose2d(
+        tape: &mut Tape<Self>,
+        x: &Tensor<Self>,
+        weight: &Tensor<Self>,
+        window: &Window,
+        size: [usize; 2],
+    ) -> Result<Tensor<Self>> {
+        assembled::conv_transpose2d(tape, x, weight, window, size)
+    }
+
+    /// Images `factor` times as high and wide.
+    fn upsample(
+        tape: &mut Tape<Self>,
+        x: &Tensor<Self>,
+        factor: [usize; 2],
+        interpolation: Interpolation,
+    ) -> Result<Tensor<Self>> {
+        assembled::upsample(tape, x, factor, interpolation)
+    }
+
+    /// The mean over all values of `(x - target)^2`, a scalar; the target gets no gradient.
+    fn mean_squared_error(tape: &mut Tape<Self>, x: &Tensor<Self>, target: &Tensor<Self>) -> Result<Tensor<Self>> {
+        assembled::mean_squared_error(tape, x, target)
+    }
+
     /// An operation whose code lies outside of the engine, over inputs and parameters, with an
     /// output of the given shape. It sees tensors in memory of the host.
     fn foreign(
@@ -163,6 +193,18 @@ pub trait Kernels: Device<f32> + Cache + Synchronize {
     /// smoothing, class weights, mixing and the division by the batch.
     fn cross_entropy(tape: &mut Tape<Self>, logits: &Tensor<Self>, targets: &Tensor<Self>) -> Result<Tensor<Self>> {
         assembled::cross_entropy(tape, logits, targets)
+    }
+
+    /// Focal loss (Lin et al. 2017) over classes: `-sum(targets * (1 - p)^gamma * log(p))` with
+    /// `p = softmax(logits)`, a scalar. Shapes and targets are those of [`Kernels::cross_entropy`],
+    /// which it is for `gamma` 0.
+    fn focal_loss(
+        tape: &mut Tape<Self>,
+        logits: &Tensor<Self>,
+        targets: &Tensor<Self>,
+        gamma: f64,
+    ) -> Result<Tensor<Self>> {
+        assembled::focal_loss(tape, logits, targets, gamma)
     }
 
     /// One step of SGD; see [`SgdStep::apply`].
@@ -200,6 +242,26 @@ pub trait Kernels: Device<f32> + Cache + Synchronize {
     /// Cuts each value of a tensor's gradient to `-limit..=limit`.
     fn clip_gradient(gradients: &mut Gradients<Self>, tensor: &Tensor<Self>, limit: f32) -> Result<()> {
         assembled::clip_gradient(gradients, tensor, limit)
+    }
+
+    /// Adds a pull to a tensor's gradient; see [`Pull::add`].
+    fn pull(pull: &Pull<'_, Self>, gradients: &mut Gradients<Self>, tensor: &Tensor<Self>) -> Result<()> {
+        assembled::pull(pull, gradients, tensor)
+    }
+
+    /// Adds `values` to a tensor's gradient.
+    fn add_to_gradient(gradients: &mut Gradients<Self>, tensor: &Tensor<Self>, values: &Tensor<Self>) -> Result<()> {
+        assembled::add_to_gradient(gradients, tensor, values)
+    }
+
+    /// Limits the norm of what flows into each output; see [`Tensor::limit_norms`].
+    fn limit_norms(tensor: &mut Tensor<Self>, bound: f64) -> Result<()> {
+        assembled::limit_norms(tensor, bound)
+    }
+
+    /// Moves `average` a share of the way towards `tensor`; see [`Tensor::approach`].
+    fn approach(average: &mut Tensor<Self>, tensor: &Tensor<Self>, share: f64) -> Result<()> {
+        assembled::approach(average, tensor, share)
     }
 
     /// Whether no value of a tensor is NaN or infinite.

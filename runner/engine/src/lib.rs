@@ -17,6 +17,8 @@ pub mod geometry;
 pub mod gradients;
 pub mod kernels;
 pub mod optimizer;
+mod pull;
+pub mod resample;
 mod slide;
 pub mod tape;
 pub mod tensor;
@@ -30,6 +32,8 @@ pub use geometry::{Padding, Window};
 pub use gradients::Gradients;
 pub use kernels::{Activation, BatchStatistics, Broadcast, Kernels};
 pub use optimizer::{AdamWStep, SgdStep};
+pub use pull::Pull;
+pub use resample::Interpolation;
 pub use tape::{KernelSet, Tape};
 pub use tensor::Tensor;
 

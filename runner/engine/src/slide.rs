@@ -125,6 +125,26 @@ impl Convolution {
         }
     }
 
+    /// The convolution over images of `size` that a transposed convolution of `x` (N, H, W, C) with
+    /// `weight` (KH, KW, outputs, C) is the transpose of: it would give images like `x`.
+    pub fn transposed<D: Kernels>(
+        x: &Tensor<D>,
+        weight: &Tensor<D>,
+        window: &Window,
+        size: [usize; 2],
+    ) -> Result<Self> {
+        let shapes = || EngineError::Shapes {
+            operation: "conv_transpose2d",
+            shapes: vec![x.dims().to_vec(), weight.dims().to_vec(), window.kernel.to_vec(), size.to_vec()],
+        };
+        let (&[batch, height, width, channels], &[high, across, outputs, inputs]) = (x.dims(), weight.dims()) else {
+            return Err(shapes());
+        };
+        let slide = Slide::new("conv_transpose2d", &[batch, size[0], size[1], outputs], window)?;
+        let fits = [high, across] == window.kernel && inputs == channels && slide.output == [height, width];
+        if fits { Ok(Convolution { slide, groups: 1, outputs: channels }) } else { Err(shapes()) }
+    }
+
     /// True where each channel is convolved alone.
     pub fn is_depthwise(&self) -> bool {
         self.groups > 1 && self.groups == self.slide.channels && self.groups == self.outputs
@@ -138,6 +158,12 @@ impl Convolution {
     /// Output channels of one group.
     pub fn group_outputs(&self) -> usize {
         self.outputs / self.groups
+    }
+
+    /// The input's shape.
+    pub fn input_dims(&self) -> [usize; 4] {
+        let [height, width] = self.slide.size;
+        [self.slide.batch, height, width, self.slide.channels]
     }
 
     /// The output's shape.

@@ -20,38 +20,42 @@ pub enum Cover {
 }
 
 impl Cover {
-    /// Covers the rectangle, which lies within the image. `mean` is the image's mean colour.
+    /// Covers the rectangle, which lies within the image. `mean` is the image's mean colour: a value a channel.
     pub fn fill(
         self,
         image: &mut Pixels,
         rows: &Range<usize>,
         columns: &Range<usize>,
-        mean: [u8; 3],
+        mean: &[u8],
         random: &mut Stream,
     ) {
         let channels = image.channels;
         for row in image.bytes.chunks_exact_mut(image.width * channels).skip(rows.start).take(rows.len()) {
             for pixel in row.chunks_exact_mut(channels).skip(columns.start).take(columns.len()) {
                 match self {
-                    Cover::Mean => pixel.copy_from_slice(&mean[..channels]),
+                    Cover::Mean => pixel.copy_from_slice(mean),
                     Cover::Black => pixel.fill(0),
-                    Cover::Noise => pixel.copy_from_slice(&random.bits().to_le_bytes()[..channels]),
+                    Cover::Noise => {
+                        for values in pixel.chunks_mut(4) {
+                            values.copy_from_slice(&random.bits().to_le_bytes()[..values.len()]);
+                        }
+                    }
                 }
             }
         }
     }
 }
 
-/// The mean colour; a grey image's is its first value.
-pub fn mean_colour(image: &Pixels) -> [u8; 3] {
-    let mut sums = [0_u64; 3];
+/// The mean of each channel.
+pub fn mean_colour(image: &Pixels) -> Vec<u8> {
+    let mut sums = vec![0_u64; image.channels];
     for pixel in image.bytes.chunks_exact(image.channels) {
         for (sum, &value) in sums.iter_mut().zip(pixel) {
             *sum += u64::from(value);
         }
     }
     let count = (image.height * image.width).max(1) as u64;
-    sums.map(|sum| ((sum + count / 2) / count) as u8)
+    sums.into_iter().map(|sum| ((sum + count / 2) / count) as u8).collect()
 }
 
 #[cfg(test)]
@@ -64,7 +68,7 @@ mod tests {
         for cover in [Cover::Mean, Cover::Black, Cover::Noise] {
             let image = waves(6, 9, 3);
             let mut covered = image.clone();
-            cover.fill(&mut covered, &(1..4), &(2..9), mean_colour(&image), &mut stream(0));
+            cover.fill(&mut covered, &(1..4), &(2..9), &mean_colour(&image), &mut stream(0));
             let changed = |i: usize| covered.bytes[3 * i..3 * i + 3] != image.bytes[3 * i..3 * i + 3];
             for i in 0..54 {
                 let inside = (1..4).contains(&(i / 9)) && (2..9).contains(&(i % 9));
@@ -77,7 +81,7 @@ mod tests {
     #[test]
     fn noise_is_even_over_all_values() {
         let mut image = Pixels::black(100, 100, 3);
-        Cover::Noise.fill(&mut image, &(0..100), &(0..100), [0; 3], &mut stream(1));
+        Cover::Noise.fill(&mut image, &(0..100), &(0..100), &[], &mut stream(1));
         let mean = image.bytes.iter().map(|&value| f64::from(value)).sum::<f64>() / 30_000.0;
         let square = image.bytes.iter().map(|&value| f64::from(value).powi(2)).sum::<f64>() / 30_000.0;
         assert!((mean - 127.5).abs() < 2.0, "{mean}");

@@ -49,7 +49,7 @@ impl ImageAugment for Cutout {
         for _ in 0..self.count {
             let rows = covered(random.below(image.height), side, image.height);
             let columns = covered(random.below(image.width), side, image.width);
-            self.fill.fill(&mut image, &rows, &columns, mean, random);
+            self.fill.fill(&mut image, &rows, &columns, &mean, random);
         }
         image
     }

@@ -13,6 +13,7 @@ mod border;
 mod brightness;
 mod catalogue;
 mod center_crop;
+pub mod channels;
 mod clahe;
 mod color_jitter;
 mod colour;

@@ -10,7 +10,7 @@ pub struct Pixels {
     pub height: usize,
     /// Columns.
     pub width: usize,
-    /// 1 or 3.
+    /// 1 for grey, 3 for RGB, or as many as an array has.
     pub channels: usize,
     /// `height * width * channels` bytes.
     pub bytes: Vec<u8>,
@@ -52,6 +52,9 @@ impl Pixels {
         if region == self.whole() && size == self.size() {
             return self;
         }
+        if !matches!(self.channels, 1 | 3) {
+            return self.resized_by_channel(region, size);
+        }
         let [height, width] = size;
         let pixel = if self.channels == 1 { PixelType::U8 } else { PixelType::U8x3 };
         let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Bilinear)).crop(
@@ -67,7 +70,19 @@ impl Pixels {
         Pixels { height, width, channels: self.channels, bytes: image.into_vec() }
     }
 
-    /// The image with 1 or 3 channels. Luminance is 0.299 R + 0.587 G + 0.114 B (ITU-R BT.601), as
+    fn resized_by_channel(self, region: Region, size: [usize; 2]) -> Self {
+        let [height, width] = size;
+        let mut out = Pixels::black(height, width, self.channels);
+        for channel in 0..self.channels {
+            let bytes = self.bytes.iter().skip(channel).step_by(self.channels).copied().collect();
+            let plane = Pixels { channels: 1, bytes, ..self }.resized(region, size);
+            let values = out.bytes.iter_mut().skip(channel).step_by(self.channels);
+            values.zip(plane.bytes).for_each(|(value, resized)| *value = resized);
+        }
+        out
+    }
+
+    /// The image with 1 or 3 channels, where it has 3 or 1; else as it is. Luminance is 0.299 R + 0.587 G + 0.114 B (ITU-R BT.601), as
     /// Pillow's and torchvision's.
     #[must_use]
     pub fn with_channels(self, channels: usize) -> Self {
@@ -109,6 +124,16 @@ mod tests {
         let image = Pixels { height: 8, width: 8, channels: 1, bytes };
         let small = image.clone().resized(image.whole(), [2, 2]);
         assert!(small.bytes.iter().all(|value| (45..=55).contains(value)), "{:?}", small.bytes);
+    }
+
+    #[test]
+    fn channels_are_resized_alike_however_many_there_are() {
+        let grey = Pixels { height: 5, width: 7, channels: 1, bytes: (0..35).map(|i| (i * 73 % 256) as u8).collect() };
+        let many = Pixels { channels: 4, bytes: grey.bytes.iter().flat_map(|&v| [v, 255 - v, v, 9]).collect(), ..grey };
+        let region = Region { top: 0.5, left: 1.0, height: 4.0, width: 5.5 };
+        let (one, four) = (grey.resized(region, [3, 8]), many.resized(region, [3, 8]));
+        assert_eq!(four.bytes.iter().copied().step_by(4).collect::<Vec<_>>(), one.bytes);
+        assert!(four.bytes.iter().skip(3).step_by(4).all(|&value| value == 9));
     }
 
     #[test]

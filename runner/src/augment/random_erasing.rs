@@ -72,7 +72,7 @@ impl ImageAugment for RandomErasing {
             let top = random.below(image.height - height + 1);
             let left = random.below(image.width - width + 1);
             let mean = mean_colour(&image);
-            self.fill.fill(&mut image, &(top..top + height), &(left..left + width), mean, random);
+            self.fill.fill(&mut image, &(top..top + height), &(left..left + width), &mean, random);
         }
         image
     }

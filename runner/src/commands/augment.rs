@@ -7,7 +7,7 @@ use crate::data::{self, Dataset};
 use crate::plan::Normalization;
 use crate::random::{Key, Purpose};
 use crate::report::sheet::{self, Row};
-use crate::spec::{self, Override, Pipeline};
+use crate::spec::{self, Channels, Override, Pipeline};
 use clap::Args;
 use serde::Serialize;
 use serde_json::Value;
@@ -42,6 +42,10 @@ pub fn run(args: &AugmentArgs, out: &mut impl Write) -> Result<(), CommandError>
         return Err(loaded.error(&problems).into());
     }
     let spec = &loaded.pipeline;
+    if let Channels::Many(count) = spec.data.image.channels {
+        let message = format!("images of {count} channels cannot be drawn: a PNG has one or three");
+        return Err(CommandError::Arguments(message));
+    }
     let data = data::open(&spec.data, &loaded.dir, spec.seed)?;
     let shown = Shown { spec, data: &data, epochs: args.epochs };
     let places = data.train.get(args.skip..).unwrap_or_default();

@@ -18,11 +18,19 @@ pub fn run(spec: &Path, sets: &[String], out: &mut impl Write) -> Result<(), Com
     Ok(out.flush()?)
 }
 
-/// `3 phases, 10 epochs, 2,212,419 of 3,375,875 parameters train`
+/// `3 phases, 10 epochs, 2,212,419 of 3,375,875 parameters train`, or `a head of 3,843 of 3,374,851
+/// parameters is fitted`, or both.
 fn summary(plan: &Plan) -> String {
+    let parameters: usize = (0..plan.graph.stages.len()).map(|stage| plan.graph.param_count(stage)).sum();
+    let Some(head) = &plan.fitted else { return phases(plan, parameters) };
+    let fitted: usize = [head.weight, head.bias].iter().map(|&param| plan.graph.params[param].def.count()).sum();
+    let fitted = format!("a head of {} of {} parameters is fitted", grouped(fitted), grouped(parameters));
+    if plan.phases.is_empty() { fitted } else { format!("{fitted}, then {}", phases(plan, parameters)) }
+}
+
+fn phases(plan: &Plan, parameters: usize) -> String {
     let phases = plan.phases.len();
     let epochs = plan.epochs();
-    let parameters: usize = (0..plan.graph.stages.len()).map(|stage| plan.graph.param_count(stage)).sum();
     let trainable = plan.phases.iter().map(|phase| phase.trainable_values(&plan.graph)).max().unwrap_or_default();
     let trains = if trainable == parameters { "all".to_owned() } else { format!("{} of", grouped(trainable)) };
     let (p, e) = (s(phases), s(epochs));

@@ -33,9 +33,13 @@ pub fn run(args: &EvaluateArgs, out: &mut impl Write) -> Result<(), CommandError
         Some(folder) => folder_of(&trained, folder)?,
         None => test_split(&trained)?,
     };
+    let reconstructs = trained.reconstructs();
     let description = data.facts.description.clone();
     let device = trained.spec.device;
     let evaluation = with_device(device, Evaluate { trained, data, samples })??;
+    if reconstructs {
+        return told(&evaluation, &description, args.json, out);
+    }
     let confusion = Confusion::of(&evaluation.answers);
     if args.json {
         let mut json = serde_json::json!({
@@ -62,10 +66,22 @@ pub fn run(args: &EvaluateArgs, out: &mut impl Write) -> Result<(), CommandError
     Ok(())
 }
 
+/// What an autoencoder comes to.
+fn told(evaluation: &Evaluation, data: &str, json: bool, out: &mut impl Write) -> Result<(), CommandError> {
+    let images = evaluation.samples.len();
+    if json {
+        let json = serde_json::json!({ "data": data, "images": images, "scores": evaluation.scores });
+        writeln!(out, "{json:#}")?;
+    } else {
+        writeln!(out, "{images} images of {data}\n  {}", scores::summary(&evaluation.scores))?;
+    }
+    Ok(())
+}
+
 /// The run's own test split, as it was.
 fn test_split(trained: &Trained) -> Result<(Dataset, Vec<usize>), CommandError> {
     let data = data::open(&trained.spec.data, Path::new(""), trained.spec.seed)?;
-    if data.facts.classes != trained.about.classes {
+    if !trained.reconstructs() && data.facts.classes != trained.about.classes {
         return Err(CommandError::RunDir(format!(
             "the data has other classes now ({}) than the run had ({})",
             data.facts.classes.join(", "),
@@ -79,7 +95,13 @@ fn test_split(trained: &Trained) -> Result<(Dataset, Vec<usize>), CommandError> 
 
 /// All images of a folder.
 fn folder_of(trained: &Trained, folder: &Path) -> Result<(Dataset, Vec<usize>), CommandError> {
-    let data = without_bad(data::open::open_for_test(folder, &trained.about.classes)?, trained.spec.data.workers());
+    trained.refuse_files()?;
+    let data = if trained.reconstructs() {
+        data::open::open_unlabelled(folder)?
+    } else {
+        data::open::open_for_test(folder, &trained.about.classes)?
+    };
+    let data = without_bad(data, trained.spec.data.workers());
     let samples = data.test.clone();
     Ok((data, samples))
 }

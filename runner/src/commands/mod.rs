@@ -7,8 +7,11 @@ pub mod convert;
 pub mod datasets;
 pub mod error;
 pub mod evaluate;
+pub mod features;
 mod folds;
 pub mod inspect;
+pub mod loaded;
+pub mod lr_find;
 pub mod plan;
 pub mod plugin;
 pub mod predict;
@@ -72,16 +75,28 @@ enum Command {
         #[command(flatten)]
         spec: SpecArgs,
     },
+    /// Try rising learning rates on a phase, show what becomes of the loss, and suggest a rate.
+    LrFind(lr_find::LrFindArgs),
     /// Draw what a pipeline's augmentation makes of training images, as a PNG.
     Augment(augment::AugmentArgs),
     /// Evaluate the best weights of a run, on its test split or on other images.
     Evaluate(evaluate::EvaluateArgs),
     /// Say what the best weights of a run take images for.
     Predict(predict::PredictArgs),
-    /// List the tensors of a weight file: names, shapes, ranges.
+    /// Write what a net sees in images (its features) as arrays, for other programs.
+    Features(features::FeaturesArgs),
+    /// List the tensors of a weight file: names, shapes, ranges. Or, of a pipeline, what it starts from.
     Inspect {
         /// A `.safetensors`, `.pth` or `.pt` file.
-        weights: PathBuf,
+        #[arg(required_unless_present = "loaded")]
+        weights: Option<PathBuf>,
+        /// Load this pipeline's weights, train nothing, and say of each tensor of the net where it is
+        /// loaded from, and the hashes before and after.
+        #[arg(long, value_name = "SPEC", conflicts_with = "weights")]
+        loaded: Option<PathBuf>,
+        /// With `--loaded`: override a value of the spec.
+        #[arg(long = "set", value_name = "PATH=VALUE", requires = "loaded")]
+        sets: Vec<String>,
         /// For programs.
         #[arg(long)]
         json: bool,
@@ -127,10 +142,17 @@ fn dispatch(cli: Cli) -> Result<ExitCode, CommandError> {
         }
         (Some(Command::Plan { spec, json }), _) => plan::run(&spec.spec, &spec.sets, json, &mut out)?,
         (Some(Command::Check { spec }), _) => check::run(&spec.spec, &spec.sets, &mut out)?,
+        (Some(Command::LrFind(args)), _) => lr_find::run(&args, &mut out)?,
         (Some(Command::Augment(args)), _) => augment::run(&args, &mut out)?,
         (Some(Command::Evaluate(args)), _) => evaluate::run(&args, &mut out)?,
         (Some(Command::Predict(args)), _) => predict::run(&args, &mut out)?,
-        (Some(Command::Inspect { weights, json }), _) => inspect::run(&weights, json, &mut out)?,
+        (Some(Command::Features(args)), _) => features::run(&args, &mut out)?,
+        (Some(Command::Inspect { loaded: Some(spec), sets, json, .. }), _) => {
+            loaded::run(&spec, &sets, json, &mut out)?;
+        }
+        (Some(Command::Inspect { weights, json, .. }), _) => {
+            inspect::run(&weights.unwrap_or_default(), json, &mut out)?;
+        }
         (Some(Command::Datasets), _) => datasets::run(&mut out)?,
         (Some(Command::Plugin(command)), _) => return plugin::run(&command, &mut out),
         (Some(Command::Schema), _) => schema::run(&mut out)?,

@@ -39,6 +39,12 @@ struct Prediction {
 /// Says what images are taken for.
 pub fn run(args: &PredictArgs, out: &mut impl Write) -> Result<(), CommandError> {
     let trained = Trained::open(&args.run)?;
+    trained.refuse_files()?;
+    if trained.reconstructs() {
+        let problem = "is an autoencoder, which says nothing of classes";
+        let advice = format!("`runner evaluate {} --data FOLDER` says how far its images are off", args.run.display());
+        return Err(CommandError::RunDir(format!("{} {problem}: {advice}", args.run.display())));
+    }
     let device = trained.spec.device;
     let predictions = with_device(device, Predict { trained, images: &args.images })??;
     let width = predictions.iter().map(|prediction| prediction.image.chars().count()).max().unwrap_or(0);

@@ -2,16 +2,15 @@
 
 use super::CommandError;
 use crate::data::{self, BadImage, Dataset};
+use crate::engine::Kernels;
 use crate::engine::device::{DeviceTask, keep_nothing, with_device};
-use crate::engine::{Kernels, Tensor};
-use crate::net::{Net, Params};
+use crate::net::Net;
 use crate::plan::Plan;
-use crate::random::{Key, Purpose};
 use crate::report::Console;
-use crate::spec::{Loaded, PluginSource, resolved};
+use crate::spec::{Loaded, Pipeline, PluginSource, resolved};
 use crate::train::run::{Job, Outcome, train};
+use crate::train::start::Start;
 use crate::train::{RunDir, StopFlag, TrainError};
-use crate::weights::{self, init};
 use clap::Args;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -38,16 +37,13 @@ pub fn run(args: &RunArgs) -> Result<ExitCode, CommandError> {
     }
     let stop = stop_on_interrupt();
     let split = &plan.spec.data.split;
-    let (path, outcome) = match (split.folds, split.fold) {
-        (Some(folds), None) => {
-            let path = args.run_dir.clone().map_or_else(|| RunDir::free(&plan.spec.name), Ok)?;
-            (path.clone(), super::folds::run(loaded, folds, &path, &stop)?)
-        }
-        _ => {
-            let (data, bad) = open_data(&plan, &loaded.dir)?;
-            let dir = run_dir(args, &plan)?;
-            (dir.last(), one(&loaded, &plan, data, bad, &dir, stop)?)
-        }
+    let (path, outcome) = if let (Some(folds), None) = (split.folds, split.fold) {
+        let path = args.run_dir.clone().map_or_else(|| RunDir::free(&plan.spec.name), Ok)?;
+        (path.clone(), super::folds::run(loaded, folds, &path, &stop)?)
+    } else {
+        let (data, bad) = open_data(&plan, &loaded.dir)?;
+        let dir = run_dir(args, &plan)?;
+        (dir.last(), one(&loaded, &plan, data, bad, &dir, stop)?)
     };
     match outcome {
         Outcome::Finished => Ok(ExitCode::SUCCESS),
@@ -68,7 +64,7 @@ pub fn one(
     stop: StopFlag,
 ) -> Result<Outcome, CommandError> {
     keep_spec(dir, loaded, plan)?;
-    let task = Train { plan, spec_dir: &loaded.dir, data, bad, dir, stop };
+    let task = Train { plan, data, bad, dir, stop };
     Ok(with_device(plan.spec.device, task)??)
 }
 
@@ -99,8 +95,20 @@ fn keep_spec(dir: &RunDir, loaded: &Loaded, plan: &Plan) -> Result<(), CommandEr
     dir.write("spec.yaml", loaded.text.as_bytes())?;
     let mut pipeline = resolved::absolute(&loaded.pipeline, &loaded.dir);
     pipeline.plugins.load = keep_plugins(dir, plan)?;
+    keep_run(&mut pipeline, plan)?;
     let resolved = resolved::to_yaml(&pipeline).map_err(std::io::Error::other)?;
     dir.write("resolved.yaml", resolved.as_bytes())?;
+    Ok(())
+}
+
+/// Names the run that weights were taken from by its directory, since a name means another one later.
+fn keep_run(pipeline: &mut Pipeline, plan: &Plan) -> Result<(), CommandError> {
+    let Some(run) = plan.weights.as_ref().and_then(|report| report.run.as_ref()) else { return Ok(()) };
+    for weights in resolved::weights_mut(pipeline) {
+        if let (_, Some(named)) = weights.paths_mut() {
+            *named = std::path::absolute(run)?;
+        }
+    }
     Ok(())
 }
 
@@ -122,7 +130,7 @@ fn keep_plugins(dir: &RunDir, plan: &Plan) -> Result<Vec<PluginSource>, CommandE
 }
 
 /// The first Ctrl-C lets the step finish and the position be saved; the second ends the program.
-fn stop_on_interrupt() -> StopFlag {
+pub fn stop_on_interrupt() -> StopFlag {
     let stop = StopFlag::default();
     let raised = stop.clone();
     let handler = move || {
@@ -139,7 +147,6 @@ fn stop_on_interrupt() -> StopFlag {
 
 struct Train<'a> {
     plan: &'a Plan,
-    spec_dir: &'a Path,
     data: Dataset,
     bad: Vec<BadImage>,
     dir: &'a RunDir,
@@ -153,8 +160,9 @@ impl DeviceTask for Train<'_> {
         if self.plan.spec.memory_budget.is_some() {
             keep_nothing(&device)?;
         }
-        let (params, weights) = initial(&device, self.plan, self.spec_dir)?;
-        let net = Net { graph: self.plan.graph.clone(), params };
+        let start = Start::of(self.plan)?;
+        start.ledger.write(self.dir)?;
+        let net = Net { graph: self.plan.graph.clone(), params: start.params(&device, &self.plan.graph)? };
         let job = Job {
             plan: self.plan,
             data: self.data,
@@ -163,31 +171,6 @@ impl DeviceTask for Train<'_> {
             stop: self.stop,
             workers: self.plan.spec.data.workers(),
         };
-        train(&device, net, job, weights, &mut Console::new(self.plan.epochs()))
+        train(&device, net, job, start.told, &mut Console::new(self.plan.epochs()))
     }
-}
-
-/// The values to start from: the weight file's where it has them, else drawn. And what was done,
-/// for a person.
-fn initial<D: Kernels>(device: &D, plan: &Plan, spec_dir: &Path) -> Result<(Params<D>, String), TrainError> {
-    let backbone = plan.spec.backbone.as_ref();
-    let how = backbone.map(|backbone| backbone.init).unwrap_or_default();
-    let key = Key::new(plan.spec.seed, Purpose::Init);
-    let mut values: Vec<Vec<f32>> =
-        plan.graph.params.iter().map(|param| init::draw(&param.def, how, key.named(&param.name))).collect();
-    let mut done = "random".to_owned();
-    if let (Some(file), Some(report)) = (backbone.and_then(|backbone| backbone.weights.as_ref()), &plan.weights) {
-        for (param, read) in weights::report::read(&spec_dir.join(file), &plan.graph, report)? {
-            values[param] = read;
-        }
-        done = format!("{}: {report}", file.display());
-    }
-    let tensors = plan
-        .graph
-        .params
-        .iter()
-        .zip(values)
-        .map(|(param, values)| Tensor::from_vec(device, values, &param.def.dims))
-        .collect::<Result<_, _>>()?;
-    Ok((Params::new(tensors), done))
 }

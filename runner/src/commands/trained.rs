@@ -3,9 +3,9 @@
 use super::CommandError;
 use crate::data::DataFacts;
 use crate::engine::{Kernels, Tensor};
-use crate::net::{Graph, Net, Params};
+use crate::net::{Graph, Net, Param, Params};
 use crate::plan::{Normalization, Plan};
-use crate::spec::{Backbone, Pipeline, Problems, load};
+use crate::spec::{Backbone, Channels, Loaded, Pipeline, Problems, load};
 use crate::train::RunDir;
 use crate::train::checkpoint::{self, About};
 use crate::weights::WeightFile;
@@ -23,6 +23,7 @@ pub struct Trained {
     pub normalize: Normalization,
     /// What the checkpoint says of itself.
     pub about: About,
+    loaded: Loaded,
     file: WeightFile,
 }
 
@@ -48,7 +49,37 @@ impl Trained {
             .ok_or_else(|| CommandError::RunDir(format!("{}: no checkpoint of a run", path.display())))?;
         let plan = plan_of_net(&spec, &about.classes, &loaded.dir).map_err(|problems| loaded.error(&problems))?;
         let piece = plan.phases.last().map_or(usize::MAX, |phase| phase.micro_batch);
-        Ok(Trained { spec, graph: plan.graph.without_auxiliary(), piece, normalize: plan.normalize, about, file })
+        let (graph, normalize) = (plan.graph.without_auxiliary(), plan.normalize);
+        Ok(Trained { spec, graph, piece, normalize, about, loaded, file })
+    }
+
+    /// Puts another net of the same backbone in the place of the run's.
+    pub fn cut(&mut self, other: impl FnOnce(&Loaded) -> Result<Pipeline, CommandError>) -> Result<(), CommandError> {
+        let spec = other(&self.loaded)?;
+        let plan = plan_of_net(&spec, &self.about.classes, &self.loaded.dir);
+        let plan = plan.map_err(|problems| self.loaded.error(&problems))?;
+        (self.graph, self.normalize) = (plan.graph.without_auxiliary(), plan.normalize);
+        Ok(())
+    }
+
+    /// The values of a parameter, in memory order.
+    pub fn values(&mut self, param: &Param) -> Result<Vec<f32>, CommandError> {
+        Ok(checkpoint::read_param(&mut self.file, param)?)
+    }
+
+    /// Whether it is an autoencoder, which gives images and no classes.
+    pub fn reconstructs(&self) -> bool {
+        self.graph.reconstructs()
+    }
+
+    /// An error where image files cannot be what the net takes.
+    pub fn refuse_files(&self) -> Result<(), CommandError> {
+        match self.spec.data.image.channels {
+            Channels::Many(count) => Err(CommandError::RunDir(format!(
+                "the net takes images of {count} channels, and image files have one or three"
+            ))),
+            Channels::Rgb | Channels::Gray => Ok(()),
+        }
     }
 
     /// The net with its values on a device.
@@ -67,5 +98,5 @@ impl Trained {
 fn plan_of_net(spec: &Pipeline, classes: &[String], dir: &Path) -> Result<Plan, Problems> {
     let backbone = spec.backbone.clone().map(|backbone| Backbone { weights: None, ..backbone });
     let facts = DataFacts { classes: classes.to_vec(), samples: None, description: String::new(), fallback: false };
-    Plan::over(&Pipeline { backbone, ..spec.clone() }, dir, facts)
+    Plan::over(&Pipeline { backbone, weights: None, ..spec.clone() }, dir, facts)
 }

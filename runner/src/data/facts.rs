@@ -30,7 +30,7 @@ pub(super) fn described(what: &str, images: Option<usize>, notes: &[String]) -> 
 pub(super) fn instead(fallback: &Source, source: &Source, reason: &str) -> Vec<String> {
     let wanted = match source {
         Source::Dataset(name) => format!("the data set {name}"),
-        Source::Folder(path) => format!("the folder {}", path.display()),
+        Source::Folder(path) | Source::Images(path) => format!("the folder {}", path.display()),
         Source::Manifest(path) | Source::Npz(path) => format!("the file {}", path.display()),
         Source::Synthetic(name) => format!("the generator {name}"),
     };
@@ -50,6 +50,7 @@ pub(super) fn gather(data: &Data, dir: &Path, places: &Places) -> Result<DataFac
         Ok(known) => {
             if let Some((source, fallback)) = fallback
                 && fallback.classes != known.classes
+                && !matches!(data.source, Source::Images(_))
             {
                 problems.push(other_classes(source, &known.classes, &fallback.classes));
             }
@@ -65,13 +66,35 @@ pub(super) fn gather(data: &Data, dir: &Path, places: &Places) -> Result<DataFac
         }
     };
     let Some((known, fallback)) = known else { return Err(problems) };
-    if let [class] = known.classes.as_slice() {
-        let path = spec::Path::of("data.source").key(key(&data.source));
-        problems.push(Problem::new(path, format!("there is only one class (`{class}`): nothing can be learnt")));
-    }
-    let Known { classes, samples, what, notes } = known;
+    channels(data, &known, &mut problems);
+    let Known { classes, samples, what, notes, .. } = known;
     let description = described(&what, samples, &notes);
     problems.or(DataFacts { classes, samples, description, fallback })
+}
+
+/// The problem with data that has too few classes to tell apart.
+pub fn too_few_classes(source: &Source, facts: &DataFacts) -> Option<Problem> {
+    let [class] = facts.classes.as_slice() else { return None };
+    let at = spec::Path::of("data.source").key(source.key());
+    Some(match source {
+        Source::Images(_) => Problem::new(at, "these images have no labels, and so no class can be learnt")
+            .help("they are for `task: reconstruct`; `folder` is a folder of images a class"),
+        _ => Problem::new(at, format!("there is only one class (`{class}`): nothing can be learnt")),
+    })
+}
+
+/// Notes where images do not have the channels that the net is to get.
+fn channels(data: &Data, known: &Known, problems: &mut Problems) {
+    let wanted = data.image.channels;
+    let Some(stored) = known.channels.iter().copied().find(|stored| !wanted.take(*stored)) else { return };
+    let at = spec::Path::of("data.image.channels");
+    problems.push(if known.arrays {
+        let message = format!("the images of {} have {stored} channels, not {}", known.what, wanted.count());
+        Problem::new(at, message).help(format!("write `channels: {stored}`"))
+    } else {
+        let message = format!("{} has images of one channel or three, not of {}", known.what, wanted.count());
+        Problem::new(at, message).help("more channels come from the arrays of an npz file: `source: { npz: ... }`")
+    });
 }
 
 /// What is known of one source.
@@ -80,6 +103,10 @@ struct Known {
     samples: Option<usize>,
     what: String,
     notes: Vec<String>,
+    /// Channels of its images.
+    channels: Vec<usize>,
+    /// Whether they are arrays.
+    arrays: bool,
 }
 
 impl Known {
@@ -95,22 +122,32 @@ impl Known {
                 no_group(path, group)?;
                 Ok(Known::listed(path, folder::list(&dir.join(path))?))
             }
+            Source::Images(path) => {
+                no_group(path, group)?;
+                Ok(Known::listed(path, folder::unlabelled(&dir.join(path))?))
+            }
             Source::Manifest(path) => Ok(Known::listed(path, manifest::list(&dir.join(path), group)?)),
             Source::Npz(path) => {
                 no_group(path, group)?;
-                Ok(Known::listed(path, npz::list(&dir.join(path))?))
+                let known = Known::listed(path, npz::list(&dir.join(path))?);
+                Ok(Known { channels: npz::channels(&dir.join(path))?, arrays: true, ..known })
             }
             Source::Synthetic(name) => {
                 let generator = generator(name, group)?;
                 let (classes, what) = (generator.class_names(), format!("synthetic {name}"));
-                Ok(Known { classes, samples: None, what, notes: Vec::new() })
+                Ok(Known::files(classes, None, what, Vec::new()))
             }
         }
     }
 
     fn listed(path: &Path, samples: Samples) -> Self {
         let count = samples.samples.len();
-        Known { classes: samples.classes, samples: Some(count), what: path.display().to_string(), notes: Vec::new() }
+        Known::files(samples.classes, Some(count), path.display().to_string(), Vec::new())
+    }
+
+    /// A source of images that are grey or colour.
+    fn files(classes: Vec<String>, samples: Option<usize>, what: String, notes: Vec<String>) -> Self {
+        Known { classes, samples, what, notes, channels: vec![1, 3], arrays: false }
     }
 
     fn named(entry: &Entry, location: &Location) -> Self {
@@ -120,18 +157,14 @@ impl Known {
             Location::Unchecked(folder) => (None, Some(format!("unchecked, in {}", folder.display()))),
             Location::Download => (Some(entry.images), Some(format!("to be downloaded from {}", entry.url))),
         };
-        Known {
-            classes: entry.classes.iter().map(|class| (*class).to_owned()).collect(),
-            samples,
-            what: entry.name.to_owned(),
-            notes: note.into_iter().collect(),
-        }
+        let classes = entry.classes.iter().map(|class| (*class).to_owned()).collect();
+        Known::files(classes, samples, entry.name.to_owned(), note.into_iter().collect())
     }
 }
 
 /// An error as a problem of the source at `path`.
 fn problem(path: &str, source: &Source, error: DataError) -> Problem {
-    let here = spec::Path::of(path).key(key(source));
+    let here = spec::Path::of(path).key(source.key());
     let unknown = match source {
         Source::Dataset(name) => registry::find(name).is_none().then(|| (name, registry::names())),
         Source::Synthetic(name) => synthetic::find(name).is_none().then(|| (name, synthetic::names())),
@@ -158,18 +191,7 @@ fn problem(path: &str, source: &Source, error: DataError) -> Problem {
 
 fn other_classes(fallback: &Source, classes: &[String], others: &[String]) -> Problem {
     let message = format!("its classes ({}) are not those of the source ({})", others.join(", "), classes.join(", "));
-    Problem::new(spec::Path::of("data.fallback").key(key(fallback)), message)
-}
-
-/// The key of a source in the spec.
-fn key(source: &Source) -> &'static str {
-    match source {
-        Source::Dataset(_) => "dataset",
-        Source::Folder(_) => "folder",
-        Source::Manifest(_) => "manifest",
-        Source::Npz(_) => "npz",
-        Source::Synthetic(_) => "synthetic",
-    }
+    Problem::new(spec::Path::of("data.fallback").key(fallback.key()), message)
 }
 
 #[cfg(test)]
@@ -284,8 +306,31 @@ mod tests {
         assert_eq!(path, "data.fallback.synthetic");
         assert_eq!(message, "its classes (erythrocyte, leukocyte, platelet) are not those of the source (a, b)");
         assert_eq!(problem("source: { manifest: m.csv }\nfallback: { folder: none }").0, "data.fallback.folder");
-        let (path, message, _) = problem("source: { folder: one }");
-        assert_eq!(path, "data.source.folder");
-        assert_eq!(message, "there is only one class (`a`): nothing can be learnt");
+    }
+
+    #[test]
+    fn one_class_is_too_few_to_tell_apart() {
+        let of = |yaml: &str| too_few_classes(&data(yaml).source, &facts(yaml));
+        let problem = of("source: { folder: one }").unwrap();
+        assert_eq!(problem.path.to_string(), "data.source.folder");
+        assert_eq!(problem.message, "there is only one class (`a`): nothing can be learnt");
+        let problem = of("source: { images: images }").unwrap();
+        assert_eq!(problem.path.to_string(), "data.source.images");
+        assert_eq!(problem.message, "these images have no labels, and so no class can be learnt");
+        assert_eq!(facts("source: { images: images }").description, "images (2 images)");
+        assert_eq!(of("source: { folder: images }"), None);
+    }
+
+    #[test]
+    fn channels_that_files_do_not_have_are_a_problem() {
+        let dir = here();
+        let mut data = data("source: { folder: images }");
+        data.image.channels = crate::spec::Channels::Many(4);
+        let problems = gather(&data, dir.path(), &Places::default()).unwrap_err().0;
+        assert_eq!(problems.len(), 1);
+        assert_eq!(problems[0].path.to_string(), "data.image.channels");
+        assert_eq!(problems[0].message, "images has images of one channel or three, not of 4");
+        data.image.channels = crate::spec::Channels::Gray;
+        gather(&data, dir.path(), &Places::default()).unwrap();
     }
 }

@@ -28,6 +28,29 @@ pub fn list(root: &Path) -> Result<Samples, DataError> {
     Ok(samples)
 }
 
+/// Lists the images anywhere below `root`, without opening one, all of one class: they have no
+/// labels. Hidden files are passed over.
+pub fn unlabelled(root: &Path) -> Result<Samples, DataError> {
+    if !root.is_dir() {
+        let why = if root.exists() { "is not a folder" } else { "does not exist" };
+        return Err(DataError::Unavailable(format!("{} {why}", root.display())));
+    }
+    let real = root.canonicalize().map_err(|error| unreadable(root, &error))?;
+    let mut files = Vec::new();
+    walk(root, &real, &mut BTreeSet::new(), &mut files, 0)?;
+    if files.is_empty() {
+        return Err(DataError::invalid(format!("{} holds no images ({})", root.display(), EXTENSIONS.join(", "))));
+    }
+    let sample = |file: PathBuf| Sample {
+        name: name_within(root, &file),
+        pointer: Pointer::File(file),
+        label: 0,
+        group: None,
+        split: None,
+    };
+    Ok(Samples { classes: vec!["image".to_owned()], samples: files.into_iter().map(sample).collect() })
+}
+
 /// The folders by the split that they are; `None` when they are classes.
 fn splits(root: &Path, folders: &[PathBuf]) -> Result<Option<BTreeMap<&'static str, PathBuf>>, DataError> {
     let mut splits = BTreeMap::new();

@@ -11,6 +11,7 @@ pub mod loader;
 pub mod manifest;
 mod npy;
 pub mod npz;
+pub mod npz_writer;
 pub mod open;
 pub mod places;
 pub mod registry;
@@ -29,6 +30,7 @@ use crate::augment::Pixels;
 
 /// Reads the pixels of samples.
 pub trait ImageSource: Send + Sync {
-    /// The image of a sample in its own size, with 1 or 3 channels; or why it cannot be read.
+    /// The image of a sample in its own size, with 1 or 3 channels, or as many as
+    /// an array has; or why it cannot be read.
     fn read(&self, sample: &Sample) -> Result<Pixels, BadImage>;
 }

@@ -14,6 +14,9 @@ use std::path::Path;
 use zip::ZipArchive;
 use zip::result::ZipError;
 
+/// The most channels that an image may have.
+const MOST_CHANNELS: usize = 512;
+
 /// Deflate cannot pack more bytes than these into one: 258 take at least two bits.
 const DEFLATE_RATIO: u64 = 1032;
 
@@ -48,6 +51,18 @@ impl ImageSource for Arrays {
         }
         Err(bad())
     }
+}
+
+/// How many channels the images of each split have.
+pub fn channels(file: &Path) -> Result<Vec<usize>, DataError> {
+    let mut reader = Reader::open(file)?;
+    let mut channels = Vec::new();
+    for name in reader.splits()? {
+        let array = format!("{name}_images");
+        let header = reader.header(&array)?;
+        channels.push(images(&header).map_err(|reason| reader.wrong(&array, &reason))?.channels);
+    }
+    Ok(channels)
 }
 
 /// Lists the samples of a file without reading its images.
@@ -176,10 +191,10 @@ fn images(header: &Header) -> Result<Part, String> {
     }
     let (count, height, width, channels) = match *header.shape {
         [count, height, width] => (count, height, width, 1),
-        [count, height, width, channels @ (1 | 3)] => (count, height, width, channels),
+        [count, height, width, channels @ 1..=MOST_CHANNELS] => (count, height, width, channels),
         _ => {
             return Err(format!(
-                "images must be (N, H, W) or (N, H, W, C) with 1 or 3 channels, not ({})",
+                "images must be (N, H, W) or (N, H, W, C) with 1 to {MOST_CHANNELS} channels, not ({})",
                 sizes(&header.shape)
             ));
         }
@@ -292,6 +307,7 @@ mod tests {
         let (_folder, file) = npz(&small());
         let (samples, images) = open(&file).unwrap();
         assert_eq!(samples, list(&file).unwrap());
+        assert_eq!(channels(&file).unwrap(), [1, 3]);
         assert_eq!(samples.classes, ["0", "2", "10"]);
         let facts: Vec<_> = samples.samples.iter().map(|s| (s.name.as_str(), s.label, s.split.unwrap())).collect();
         assert_eq!(
@@ -358,8 +374,8 @@ mod tests {
             "`train_images`: images must be bytes (`|u1`), not `<f4`"
         );
         assert_eq!(
-            wrong("train_images", array("|u1", "(3, 2, 2, 2)", &[0; 24])),
-            "`train_images`: images must be (N, H, W) or (N, H, W, C) with 1 or 3 channels, not (3, 2, 2, 2)"
+            wrong("train_images", array("|u1", "(3, 1, 1, 0)", &[])),
+            "`train_images`: images must be (N, H, W) or (N, H, W, C) with 1 to 512 channels, not (3, 1, 1, 0)"
         );
         assert_eq!(
             wrong("val_images", array("|u1", "(0, 2, 2)", &[])),

@@ -2,7 +2,7 @@
 
 use super::facts::{described, instead};
 use super::files::Files;
-use super::registry::{self, Entry};
+use super::registry::{self, Entry, Location};
 use super::split::{self, Parts};
 use super::synthetic::{self, Generator};
 use super::{BadImage, DataFacts, ImageSource, Places, Samples, folder, manifest, npz};
@@ -82,6 +82,23 @@ pub fn open(data: &Data, dir: &Path, seed: u64) -> Result<Dataset, DataError> {
     open_in(data, dir, seed, &Places::from_env())
 }
 
+/// How many images of each class train, where that can be known without the network and without
+/// unpacking anything; images that cannot be read are counted too.
+pub fn training_counts(data: &Data, dir: &Path, seed: u64) -> Option<Vec<usize>> {
+    let places = Places::from_env();
+    if let Source::Dataset(name) = &data.source
+        && let Location::Archive(_) | Location::Download = registry::locate(registry::find(name)?, &places)
+    {
+        return None;
+    }
+    let data = open_in(data, dir, seed, &places).ok()?;
+    let mut counts = vec![0; data.facts.classes.len()];
+    for &place in &data.train {
+        *counts.get_mut(data.samples.samples.get(place)?.label)? += 1;
+    }
+    Some(counts)
+}
+
 /// Opens a folder of images, all of them for a test of a net that knows `classes`.
 pub fn open_for_test(root: &Path, classes: &[String]) -> Result<Dataset, DataError> {
     let mut samples = folder::list(root)?;
@@ -97,6 +114,13 @@ pub fn open_for_test(root: &Path, classes: &[String]) -> Result<Dataset, DataErr
     }
     samples.classes = classes.to_vec();
     let found = Found::files(root.display().to_string(), samples);
+    let parts = Parts { test: (0..found.samples.samples.len()).collect(), ..Parts::default() };
+    Ok(found.divided(parts))
+}
+
+/// Opens a folder of images whose labels do not matter, all of them for a test.
+pub fn open_unlabelled(root: &Path) -> Result<Dataset, DataError> {
+    let found = Found::files(root.display().to_string(), folder::unlabelled(root)?);
     let parts = Parts { test: (0..found.samples.samples.len()).collect(), ..Parts::default() };
     Ok(found.divided(parts))
 }
@@ -159,6 +183,10 @@ fn find(source: &Source, dir: &Path, group: Option<&str>, seed: u64, places: &Pl
         Source::Folder(path) => {
             no_group(path, group)?;
             Ok(Found::files(path.display().to_string(), folder::list(&dir.join(path))?))
+        }
+        Source::Images(path) => {
+            no_group(path, group)?;
+            Ok(Found::files(path.display().to_string(), folder::unlabelled(&dir.join(path))?))
         }
         Source::Manifest(path) => Ok(Found::files(path.display().to_string(), manifest::list(&dir.join(path), group)?)),
         Source::Npz(path) => {

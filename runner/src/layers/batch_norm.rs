@@ -37,10 +37,10 @@ impl BatchNorm {
         0.1
     }
 
-    /// The running statistics after a batch: `(1 - momentum) * running + momentum * batch`, the
-    /// variance unbiased.
+    /// The running statistics after a batch: `(1 - share) * running + share * batch`, the variance
+    /// unbiased.
     fn follow<D: Kernels>(
-        &self,
+        share: f64,
         mean: &Tensor<D>,
         variance: &Tensor<D>,
         batch: &BatchStatistics<D>,
@@ -49,8 +49,8 @@ impl BatchNorm {
         let unbiased = batch.count as f64 / (batch.count as f64 - 1.0);
         let mix = |running: &Tensor<D>, found: &Tensor<D>, factor: f64| {
             let mut off = Tape::off(tape.kernels());
-            let kept = times(&mut off, running, 1.0 - self.momentum)?;
-            let new = times(&mut off, found, self.momentum * factor)?;
+            let kept = times(&mut off, running, 1.0 - share)?;
+            let new = times(&mut off, found, share * factor)?;
             Ok::<_, LayerError>(D::add(&mut off, &kept, &new, None)?)
         };
         Ok([mix(mean, &batch.mean, 1.0)?, mix(variance, &batch.variance, unbiased)?])
@@ -102,7 +102,11 @@ impl Layer for BatchNorm {
             ));
         }
         let (y, batch) = D::batch_norm_training(pass.tape, x, scale, shift, eps, activation)?;
-        let [mean, variance] = self.follow(mean, variance, &batch, pass.tape)?;
+        let share = match pass.norm {
+            NormMode::Mean(before) => 1.0 / (f64::from(before) + 1.0),
+            _ => self.momentum,
+        };
+        let [mean, variance] = Self::follow(share, mean, variance, &batch, pass.tape)?;
         pass.updates.push((2, mean));
         pass.updates.push((3, variance));
         Ok(y)

@@ -10,6 +10,8 @@ mod batch_norm;
 mod catalogue;
 mod concat;
 mod conv2d;
+mod conv_transpose2d;
+mod drop_block;
 mod dropout;
 mod elementwise;
 mod flatten;
@@ -28,9 +30,12 @@ mod relu6;
 pub mod shape;
 mod sigmoid;
 mod silu;
+mod spatial_dropout;
 mod squeeze_excite;
 mod stochastic_depth;
+mod unflatten;
 mod units;
+mod upsample;
 mod window;
 
 pub use adaptive_avg_pool::AdaptiveAvgPool;
@@ -39,7 +44,9 @@ pub use avg_pool::AvgPool;
 pub use batch_norm::BatchNorm;
 pub use catalogue::LayerError;
 pub use concat::Concat;
+pub use conv_transpose2d::ConvTranspose2d;
 pub use conv2d::Conv2d;
+pub use drop_block::DropBlock;
 pub use dropout::Dropout;
 pub use flatten::Flatten;
 pub use global_avg_pool::GlobalAvgPool;
@@ -57,9 +64,12 @@ pub use relu6::Relu6;
 pub use shape::Shape;
 pub use sigmoid::Sigmoid;
 pub use silu::Silu;
+pub use spatial_dropout::SpatialDropout;
 pub use squeeze_excite::{Gate, SqueezeActivation, SqueezeExcite};
 pub use stochastic_depth::StochasticDepth;
+pub use unflatten::Unflatten;
 pub use units::Units;
+pub use upsample::{Upsample, UpsampleMode};
 
 use crate::engine::{Activation, Kernels, Tensor};
 use window::{pooled, slide};
@@ -152,6 +162,10 @@ catalogue::layers! {
     GlobalAvgPool(GlobalAvgPool) = "global_avg_pool",
     /// Values become 0 at random in training.
     Dropout(Dropout) = "dropout",
+    /// Whole channels become 0 at random in training.
+    SpatialDropout(SpatialDropout) = "spatial_dropout",
+    /// Squares of feature maps become 0 at random in training.
+    DropBlock(DropBlock) = "drop_block",
     /// Feature maps as one vector.
     Flatten(Flatten) = "flatten",
     /// A sum: a residual connection.
@@ -162,6 +176,12 @@ catalogue::layers! {
     SqueezeExcite(SqueezeExcite) = "squeeze_excite",
     /// A sample's branch becomes 0 at random in training.
     StochasticDepth(StochasticDepth) = "stochastic_depth",
+    /// Two-dimensional transposed convolution.
+    ConvTranspose2d(ConvTranspose2d) = "conv_transpose2d",
+    /// A larger image.
+    Upsample(Upsample) = "upsample",
+    /// A vector as feature maps.
+    Unflatten(Unflatten) = "unflatten",
 }
 
 impl AnyLayer {

@@ -10,6 +10,9 @@ pub enum NormMode {
     Inference,
     /// The batch's statistics are used, and the running ones are updated.
     Batch,
+    /// The batch's statistics are used, and the running ones become the mean over it and this many
+    /// batches before it. No phase says so: it is how statistics are taken anew for averaged weights.
+    Mean(u32),
 }
 
 /// What the layers share while one batch goes forward.

@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 use super::{AnyLayer, Layer, LayerError, NormMode, Pass, Shape};
-use crate::engine::{Activation, Cpu, KernelSet, Tape, Tensor};
+use crate::engine::{Activation, Cpu, KernelSet, Kernels, Tape, Tensor};
 use crate::random::{Key, Purpose};
 
 pub fn image(height: usize, width: usize, channels: usize) -> Shape {
@@ -32,6 +32,9 @@ pub fn shape_error(layer: impl Into<AnyLayer>, inputs: &[Shape]) -> String {
 pub fn tensor(dims: &[usize], values: &[f32]) -> Tensor<Cpu> {
     Tensor::from_vec(&Cpu::default(), values.to_vec(), dims).unwrap()
 }
+
+/// Output and updates.
+type Ran = (Tensor<Cpu>, Vec<(usize, Tensor<Cpu>)>);
 
 /// How a layer is run.
 #[derive(Clone)]
@@ -83,9 +86,21 @@ impl Trial {
         inputs: &[Tensor<Cpu>],
         params: &[Tensor<Cpu>],
     ) -> Result<Outcome, LayerError> {
-        let mut tape = Tape::off(kernels);
+        let (output, updates) = self.on(&mut Tape::off(kernels), layer, inputs, params)?;
+        let updates = updates.iter().map(|(place, tensor)| (*place, tensor.to_vec())).collect();
+        Ok(Outcome { dims: output.dims().to_vec(), values: output.to_vec(), updates })
+    }
+
+    /// Output and updates on a tape.
+    fn on(
+        &self,
+        tape: &mut Tape<Cpu>,
+        layer: &AnyLayer,
+        inputs: &[Tensor<Cpu>],
+        params: &[Tensor<Cpu>],
+    ) -> Result<Ran, LayerError> {
         let mut pass = Pass {
-            tape: &mut tape,
+            tape,
             training: self.training,
             norm: self.norm,
             key: Key::new(self.seed, Purpose::Layer),
@@ -95,8 +110,7 @@ impl Trial {
             updates: Vec::new(),
         };
         let output = layer.forward(inputs, params, &mut pass)?;
-        let updates = pass.updates.iter().map(|(place, tensor)| (*place, tensor.to_vec())).collect();
-        Ok(Outcome { dims: output.dims().to_vec(), values: output.to_vec(), updates })
+        Ok((output, pass.updates))
     }
 }
 
@@ -111,6 +125,42 @@ pub struct Outcome {
 /// The values of a layer over one input in evaluation.
 pub fn evaluate(layer: impl Into<AnyLayer>, input: &Tensor<Cpu>, params: &[Tensor<Cpu>]) -> Outcome {
     Trial::default().run(layer, std::slice::from_ref(input), params)
+}
+
+/// Holds the gradient of a layer over one input against finite differences, in both kernel sets. The
+/// layer must be linear in its input, or close to it: its random numbers are those of the trial.
+#[track_caller]
+pub fn check_gradient(trial: &Trial, layer: impl Into<AnyLayer>, dims: &[usize]) {
+    let layer = layer.into();
+    let mut stream = Key::new(5, Purpose::Check).stream();
+    let count: usize = dims.iter().product();
+    let values: Vec<f32> = (0..count).map(|_| stream.normal()).collect();
+    let output = trial.run(layer.clone(), &[tensor(dims, &values)], &[]);
+    let weights: Vec<f32> = output.values.iter().map(|_| stream.normal()).collect();
+    let loss = |values: &[f32]| -> f64 {
+        let output = trial.run(layer.clone(), &[tensor(dims, values)], &[]).values;
+        output.iter().zip(&weights).map(|(&y, &w)| f64::from(y) * f64::from(w)).sum()
+    };
+    for kernels in [KernelSet::Fast, KernelSet::Assembled] {
+        let mut tape = Tape::recording(kernels);
+        let input = tensor(dims, &values).wanting_grad(true);
+        let output = trial.on(&mut tape, &layer, std::slice::from_ref(&input), &[]).unwrap().0;
+        let row = output.reshape(&[1, output.len()]).unwrap();
+        let column = tensor(&[weights.len(), 1], &weights);
+        let sum = Cpu::matmul(&mut tape, &row, &column).unwrap().reshape(&[]).unwrap();
+        let gradient = tape.backward(&sum).unwrap().of(&input).unwrap().to_vec();
+        for place in 0..count {
+            let moved = |by: f32| {
+                let mut values = values.clone();
+                values[place] += by;
+                loss(&values)
+            };
+            let slope = (moved(0.125) - moved(-0.125)) / 0.25;
+            let found = f64::from(gradient[place]);
+            assert!((found - slope).abs() < 1e-4 * (1.0 + slope.abs()), "{kernels:?} [{place}]: {found} for {slope}");
+        }
+        assert!(gradient.iter().any(|&g| g != 0.0), "a gradient of zeros holds against anything");
+    }
 }
 
 /// Checks values to a few units in the last place.

@@ -74,20 +74,23 @@ pub fn largest(values: &[f32]) -> usize {
     values.iter().enumerate().fold(0, |best, (i, &value)| if value > values[best] { i } else { best })
 }
 
-/// All metrics of a split.
+/// All metrics of a split. Those of classes are absent where a net reconstructs images.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Scores {
-    /// Mean cross-entropy, without label smoothing and class weights.
+    /// Mean cross-entropy, without label smoothing and class weights; or mean squared error.
     pub loss: f64,
     /// Share of samples taken for their own class.
-    pub accuracy: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub accuracy: Option<f64>,
     /// Mean over classes of the share of their samples taken for them.
-    pub balanced_accuracy: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub balanced_accuracy: Option<f64>,
     /// Area under the ROC curve, mean over classes against the rest; absent where a class is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub auc: Option<f64>,
     /// Mean over classes of F1.
-    pub macro_f1: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub macro_f1: Option<f64>,
 }
 
 impl Scores {
@@ -99,11 +102,17 @@ impl Scores {
         let mean = |of: fn(&ClassScore) -> f64| mean(present.iter().map(|class| of(class)));
         Scores {
             loss: answers.loss_sum / answers.labels.len().max(1) as f64,
-            accuracy: accuracy::accuracy(&confusion),
-            balanced_accuracy: mean(|class| class.recall),
+            accuracy: Some(accuracy::accuracy(&confusion)),
+            balanced_accuracy: Some(mean(|class| class.recall)),
             auc: auc::macro_auc(answers),
-            macro_f1: mean(|class| class.f1),
+            macro_f1: Some(mean(|class| class.f1)),
         }
+    }
+
+    /// The metric of reconstructions: their mean squared error.
+    pub fn of_errors(errors: &[f64]) -> Self {
+        let loss = mean(errors.iter().copied());
+        Scores { loss, accuracy: None, balanced_accuracy: None, auc: None, macro_f1: None }
     }
 }
 
@@ -136,10 +145,11 @@ mod tests {
         answers.push(&[0, 0, 0, 1], &[2.0, 0.0, 2.0, 0.0, 0.0, 2.0, 0.0, 2.0]);
         let scores = Scores::of(&answers);
         assert_eq!(answers.predicted(), [0, 0, 1, 1]);
-        assert!((scores.accuracy - 0.75).abs() < 1e-12);
-        assert!((scores.balanced_accuracy - f64::midpoint(2.0 / 3.0, 1.0)).abs() < 1e-12);
+        let near = |found: Option<f64>, expected: f64| (found.unwrap() - expected).abs() < 1e-12;
+        assert!(near(scores.accuracy, 0.75));
+        assert!(near(scores.balanced_accuracy, f64::midpoint(2.0 / 3.0, 1.0)));
         // F1: class 0 precision 1, recall 2/3 -> 0.8; class 1 precision 1/2, recall 1 -> 2/3.
-        assert!((scores.macro_f1 - f64::midpoint(0.8, 2.0 / 3.0)).abs() < 1e-12);
+        assert!(near(scores.macro_f1, f64::midpoint(0.8, 2.0 / 3.0)));
         let right = -(1.0 / (1.0 + (-2.0_f64).exp())).ln();
         let wrong = -(1.0 / (1.0 + 2.0_f64.exp())).ln();
         assert!((scores.loss - (3.0 * right + wrong) / 4.0).abs() < 1e-6);
@@ -165,7 +175,7 @@ mod tests {
     #[test]
     fn an_empty_split_has_scores_of_zero() {
         let scores = Scores::of(&Answers::new(3));
-        assert!(scores.accuracy.abs() < f64::EPSILON);
+        assert_eq!(scores.accuracy, Some(0.0));
         assert_eq!(scores.auc, None);
     }
 }

@@ -34,6 +34,7 @@ impl Builder {
             nodes: Vec::new(),
             stages: Vec::new(),
             params: Vec::new(),
+            cut_off: Vec::new(),
             schedule: Schedule::default(),
             exits: Vec::new(),
         };
@@ -117,6 +118,16 @@ impl Builder {
         }
     }
 
+    /// Puts `prefix` before all names so far: of stages, nodes and parameters.
+    pub fn prefix(&mut self, prefix: &str) {
+        let Graph { stages, nodes, params, .. } = &mut self.graph;
+        let names = stages.iter_mut().map(|stage| &mut stage.name);
+        let names = names.chain(nodes.iter_mut().map(|node| &mut node.name));
+        for name in names.chain(params.iter_mut().map(|param| &mut param.name)) {
+            name.insert_str(0, prefix);
+        }
+    }
+
     /// Says how a node came into the net.
     pub(super) fn set_origin(&mut self, of: Source, origin: Origin) {
         if let Source::Node(node) = of
@@ -124,6 +135,11 @@ impl Builder {
         {
             node.origin = origin;
         }
+    }
+
+    /// Says which parameters of the architecture are not in the net, as it was cut before them.
+    pub fn set_cut_off(&mut self, names: Vec<String>) {
+        self.graph.cut_off = names;
     }
 
     /// The finished graph.

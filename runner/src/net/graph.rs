@@ -23,6 +23,8 @@ pub struct Graph {
     pub stages: Vec<Stage>,
     /// All parameters and buffers.
     pub params: Vec<Param>,
+    /// Names of the parameters of the architecture that are not in the net, as it was cut before them.
+    pub cut_off: Vec<String>,
     pub(super) schedule: Schedule,
     /// The net's own schedule, then that of each auxiliary head; none where there are no such heads.
     pub(super) exits: Vec<Schedule>,
@@ -114,6 +116,12 @@ impl Graph {
     /// Whether passes run the node.
     pub fn runs(&self, node: NodeId) -> bool {
         self.schedule.runs(node)
+    }
+
+    /// Whether the net gives back an image like the one that it gets: an autoencoder. Any other net
+    /// ends in a vector.
+    pub fn reconstructs(&self) -> bool {
+        matches!(self.output(), Shape::Image { .. })
     }
 
     /// The stage of a parameter, as its place in [`Graph::stages`].

@@ -2,6 +2,7 @@
 
 mod auxiliary;
 pub mod builder;
+mod cut;
 pub mod forward;
 pub mod graph;
 pub mod params;
@@ -10,6 +11,7 @@ pub mod sequential;
 pub mod surgery;
 
 pub use builder::{BuildError, Builder};
+pub use cut::cut;
 pub use forward::{Activations, Forward, Net, Output, Part};
 pub use graph::{Exit, Graph, Node, NodeId, Origin, Param, ParamId, Source, Stage};
 pub use params::Params;

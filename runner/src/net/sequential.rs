@@ -21,6 +21,11 @@ pub fn layers(builder: &mut Builder, list: &[AnyLayer], input: Source) -> Result
     chain(builder, list, input, "layers", true)
 }
 
+/// Adds a list as [`layers`] does, under another name.
+pub fn named(builder: &mut Builder, name: &str, list: &[AnyLayer], input: Source) -> Result<Source, SequentialError> {
+    chain(builder, list, input, name, true)
+}
+
 /// Adds `head:`: one stage `head` with the nodes `head.N`; gives the output.
 pub fn head(builder: &mut Builder, list: &[AnyLayer], input: Source) -> Result<Source, SequentialError> {
     builder.stage("head");

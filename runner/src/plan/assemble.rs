@@ -1,12 +1,13 @@
 //! Puts the net of a spec together: backbone or layers, then the head.
 
 use super::surgery::Surgery;
+use crate::heads::{Head, convert_fc};
 use crate::layers::{AnyLayer, BatchNorm, GlobalAvgPool, Linear, Shape};
 use crate::net::surgery::Rebuilt;
 use crate::net::{Builder, Graph, SequentialError, Source, sequential};
-use crate::spec::data::Channels;
 use crate::spec::size::Size;
-use crate::spec::{Path, Pipeline, Problem, Problems};
+use crate::spec::{Path, Pipeline, Problem, Problems, Task};
+use crate::weights::take::ENCODER;
 
 /// Outputs of a net that is looked at although the data's classes are not known.
 pub const SOME_CLASSES: usize = 2;
@@ -26,7 +27,7 @@ pub fn assemble(spec: &Pipeline, classes: Option<usize>, problems: &mut Problems
     }
     let input = input(spec, problems);
     let count = classes.unwrap_or(SOME_CLASSES);
-    let head = head(spec, count);
+    let head = head(spec, count, problems);
     let surgery = spec.backbone.as_ref().map(|backbone| Surgery::resolve(backbone, count, problems));
     let net = Net { spec, classes: count, surgery };
     let first = match input.map(|input| net.build(input, &head)) {
@@ -69,6 +70,10 @@ pub fn without_plugins(spec: &Pipeline, classes: Option<usize>) -> Option<Graph>
 
 /// A net with the same stages that fits, to look at names.
 fn stand_in(net: &Net, problems: &mut Problems) -> Option<Graph> {
+    // A decoder that does not fit has no stages to look up.
+    if net.spec.task == Task::Reconstruct {
+        return None;
+    }
     let heads = stand_in_heads(net.spec, net.classes);
     let any = |net: &Net| heads.iter().find_map(|head| net.build(roomy(net.spec), head).ok());
     any(net).or_else(|| {
@@ -78,15 +83,9 @@ fn stand_in(net: &Net, problems: &mut Problems) -> Option<Graph> {
 }
 
 /// The shape of the images, if there can be such images ([`crate::spec::check`] looked at their
-/// size) and the net can take them.
-fn input(spec: &Pipeline, problems: &mut Problems) -> Option<Shape> {
+/// size).
+fn input(spec: &Pipeline, problems: &Problems) -> Option<Shape> {
     let image = &spec.data.image;
-    if let (Some(backbone), Channels::Gray) = (&spec.backbone, image.channels) {
-        let message = format!("`{}` takes images of three channels, `gray` has one", backbone.arch.name());
-        let help = "write `rgb`: grey images are then given to it as three equal channels";
-        problems.push(Problem::new(Path::of("data.image.channels"), message).help(help));
-        return None;
-    }
     let at = Path::of("data.image.size");
     if problems.0.iter().any(|problem| problem.path == at) {
         return None;
@@ -98,19 +97,62 @@ fn input(spec: &Pipeline, problems: &mut Problems) -> Option<Shape> {
 /// A shape of image that the net is likely to take, to look at its names although the spec's does
 /// not fit.
 fn roomy(spec: &Pipeline) -> Shape {
-    let backbone = spec.backbone.as_ref().map(|backbone| (backbone.arch.native_size(), Channels::Rgb));
-    let (side, channels) = backbone.unwrap_or((ROOMY, spec.data.image.channels));
-    Shape::Image { height: side, width: side, channels: channels.count() }
+    let side = spec.backbone.as_ref().map_or(ROOMY, |backbone| backbone.arch.native_size());
+    Shape::Image { height: side, width: side, channels: spec.data.image.channels.count() }
 }
 
-fn head(spec: &Pipeline, classes: usize) -> Vec<AnyLayer> {
-    let given = spec.head.clone();
-    given.or_else(|| Some(spec.backbone.as_ref()?.arch.default_head(classes))).unwrap_or_default()
+/// The layers of the head.
+fn head(spec: &Pipeline, classes: usize, problems: &mut Problems) -> Vec<AnyLayer> {
+    if spec.task == Task::Reconstruct {
+        return Vec::new();
+    }
+    let backbone = spec.backbone.as_ref();
+    let of_framework = || match backbone {
+        // What the framework puts on the whole backbone does not go with a part of it.
+        Some(backbone) if backbone.features.is_some() => pooled(classes),
+        Some(backbone) => backbone.arch.default_head(classes),
+        None => Vec::new(),
+    };
+    match &spec.head {
+        None | Some(Head::ConvertFc(false)) => of_framework(),
+        Some(Head::Layers(layers)) => layers.clone(),
+        Some(Head::Fitted(_)) => pooled(classes),
+        Some(Head::ConvertFc(true)) => convert(spec, classes).unwrap_or_else(|problem| {
+            problems.push(problem);
+            pooled(classes)
+        }),
+    }
+}
+
+/// One output a class over the mean of each channel.
+fn pooled(classes: usize) -> Vec<AnyLayer> {
+    vec![GlobalAvgPool {}.into(), Linear::new(classes).into()]
+}
+
+/// The backbone's own classifier as convolutions.
+fn convert(spec: &Pipeline, classes: usize) -> Result<Vec<AnyLayer>, Problem> {
+    let at = Path::of("head.convert_fc");
+    let Some(backbone) = &spec.backbone else {
+        let message = "there is no classifier to convert: the net is written in the spec";
+        return Err(Problem::new(at, message).help("it goes with `backbone: { arch: vgg16 }` and its kind"));
+    };
+    if let Some(tap) = &backbone.features {
+        let message = format!("there is no classifier to convert: `features: {tap}` cuts the net before it");
+        return Err(Problem::new(at, message));
+    }
+    convert_fc::convert(&backbone.arch.default_head(classes)).ok_or_else(|| {
+        let name = backbone.arch.name();
+        let message = format!("`{name}` has no classifier of linear layers over flattened features to convert");
+        Problem::new(at, message).help(
+            "`vgg11`, `vgg11_bn`, `vgg16`, `vgg16_bn` and `alexnet` have one; the head of \
+            the others takes larger images as it is",
+        )
+    })
 }
 
 /// Heads that are likely to fit where the spec's does not.
 fn stand_in_heads(spec: &Pipeline, classes: usize) -> Vec<Vec<AnyLayer>> {
-    let mut heads = vec![vec![GlobalAvgPool {}.into(), Linear::new(classes).into()], vec![Linear::new(classes).into()]];
+    let mut heads = vec![pooled(classes), vec![Linear::new(classes).into()]];
     heads.extend(spec.backbone.as_ref().map(|backbone| backbone.arch.default_head(classes)));
     heads
 }
@@ -129,8 +171,27 @@ impl Net<'_> {
         if let Some(surgery) = &self.surgery {
             body = surgery.build(&mut net)?;
         } else if let Some(layers) = &self.spec.layers {
-            let added = sequential::layers(&mut net, &self.resolved(layers), Source::Image);
+            let layers = self.resolved(layers);
+            let added = match self.spec.task {
+                Task::Classify => sequential::layers(&mut net, &layers, Source::Image),
+                Task::Reconstruct => sequential::named(&mut net, "encoder", &layers, Source::Image),
+            };
             body.output = added.map_err(|error| misfit("layers", &error))?;
+        }
+        // What comes as a vector already needs no pooling.
+        let vector = matches!(net.shape(body.output), Shape::Features(_));
+        let tapped = self.spec.backbone.as_ref().is_some_and(|backbone| backbone.features.is_some());
+        let pooled = match &self.spec.head {
+            Some(head) => head.fitted().is_some(),
+            None => tapped,
+        };
+        let head = if vector && pooled { head.strip_prefix(&[GlobalAvgPool {}.into()]).unwrap_or(head) } else { head };
+        if let (Task::Reconstruct, Some(decoder)) = (self.spec.task, &self.spec.decoder) {
+            if self.surgery.is_some() {
+                net.prefix(ENCODER);
+            }
+            let added = sequential::named(&mut net, "decoder", &self.resolved(decoder), body.output);
+            added.map_err(|error| misfit("decoder", &error))?;
         }
         if !head.is_empty() {
             let added = sequential::head(&mut net, &self.resolved(head), body.output);
@@ -147,9 +208,12 @@ impl Net<'_> {
     fn head_misfit(&self, error: &SequentialError, reshaped_by: Option<usize>) -> Problem {
         let problem = misfit("head", error);
         match (&self.spec.head, &self.surgery, reshaped_by) {
-            (Some(_), ..) => problem,
-            (None, Some(surgery), Some(change)) => surgery.blame(change, error),
-            (None, ..) => Problem { path: Path::of("data.image.size"), ..problem },
+            (Some(Head::Layers(_)), ..) => problem,
+            (_, Some(surgery), Some(change)) => surgery.blame(change, error),
+            (Some(Head::ConvertFc(true)), Some(surgery), None) => {
+                Problem { path: Path::of("data.image.size"), ..problem }.help(surgery.least_size())
+            }
+            _ => Problem { path: Path::of("data.image.size"), ..problem },
         }
     }
 }
@@ -164,15 +228,24 @@ fn misfit(list: &str, error: &SequentialError) -> Problem {
     Problem::new(at, error.to_string())
 }
 
-/// Whether the net gives one output a class.
+/// Whether the net gives one output a class, or an image like its own.
 fn check_output(spec: &Pipeline, graph: &Graph, classes: usize, problems: &mut Problems) {
     let output = graph.output();
+    let last = |list: &str, len: usize| len.checked_sub(1).map_or(Path::of(list), |last| Path::of(list).index(last));
+    if spec.task == Task::Reconstruct {
+        if let (Some(decoder), true) = (&spec.decoder, output != graph.input) {
+            let message = format!("the decoder gives {output}, and the images are {}", graph.input);
+            let help = "end it with `conv2d` of as many channels as the images have, at their size";
+            problems.push(Problem::new(last("decoder", decoder.len()), message).help(help));
+        }
+        return;
+    }
     if output == Shape::Features(classes) {
         return;
     }
-    let last = |list: &str, len: usize| len.checked_sub(1).map_or(Path::of(list), |last| Path::of(list).index(last));
     let at = match (&spec.head, &spec.layers) {
-        (Some(head), _) => last("head", head.len()),
+        (Some(Head::Layers(head)), _) => last("head", head.len()),
+        (Some(head), _) => head.key().map_or(Path::of("head"), |key| Path::of("head").key(key)),
         (None, Some(layers)) => last("layers", layers.len()),
         (None, None) => return,
     };

@@ -18,7 +18,7 @@ const BYTES: u64 = 4;
 /// set that lies in memory; and an image while it is decoded and varied.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Memory {
-    /// All parameters and buffers.
+    /// All parameters and buffers, and copies of them.
     pub parameters: u64,
     /// A gradient for each value that trains.
     pub gradients: u64,
@@ -51,7 +51,8 @@ impl Memory {
         };
         let parameters = values_of(graph.params.iter().map(|param| param.def.count()));
         let optimizer = trainable.saturating_mul(slots);
-        let kept_weights = parameters.saturating_mul(if phase.restore_best { 2 } else { 1 });
+        let kept_weights =
+            parameters.saturating_mul(if phase.restore_best { 2 } else { 1 } + spec.regularization.copies());
         let activations = forward_peak(graph).max(backward_peak(graph, phase.boundary));
         // Those of the piece are copied out of the batch, and on the device as long as the step takes.
         let images = loader::held(spec.data.batch, spec.data.workers()).saturating_add(piece.saturating_mul(2));

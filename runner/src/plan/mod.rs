@@ -5,6 +5,9 @@ mod auxiliary;
 mod budget;
 pub mod expand;
 #[cfg(test)]
+mod finetuning_scheduler;
+pub mod fitted;
+#[cfg(test)]
 pub mod fixture;
 pub mod groups;
 #[cfg(test)]
@@ -13,23 +16,28 @@ pub mod memory;
 pub mod normalize;
 pub mod norms;
 pub mod pattern;
+pub mod penalties;
 pub mod phase;
 pub mod plugins;
 pub mod rates;
+pub mod runs;
 mod surgery;
 #[cfg(test)]
 mod tests;
 mod warnings;
 mod weights;
 
+pub use fitted::FittedHead;
 pub use memory::Memory;
 pub use normalize::Normalization;
+pub use penalties::Penalty;
 pub use phase::{Group, PhasePlan};
 
+use crate::data::facts::too_few_classes;
 use crate::data::{DataFacts, open};
 use crate::net::Graph;
 use crate::plugin::Plugin;
-use crate::spec::{self, Pipeline, Problem, Problems, Schedule};
+use crate::spec::{self, Pipeline, Problem, Problems, Schedule, Task};
 use crate::weights::LoadReport;
 use std::path::Path;
 
@@ -42,8 +50,14 @@ pub struct Plan {
     pub data: DataFacts,
     /// The net, head included.
     pub graph: Graph,
+    /// The head that is fitted before the phases, if one is.
+    pub fitted: Option<FittedHead>,
     /// The phases, shorthand expanded.
     pub phases: Vec<PhasePlan>,
+    /// What pulls and bounds each parameter while it trains.
+    pub penalties: Vec<Penalty>,
+    /// How many images of each class an epoch draws, where classes are oversampled and that is known.
+    pub drawn: Option<Vec<usize>>,
     /// Per channel: `(value / 255 - mean) / std`.
     pub normalize: Normalization,
     /// The plugins that are loaded.
@@ -61,7 +75,12 @@ impl Plan {
     /// # Errors
     /// All that is wrong with the spec, each at its place.
     pub fn new(spec: &Pipeline, dir: &Path) -> Result<Plan, Problems> {
-        Plan::resolve(spec, dir, open::facts(&spec.data, dir))
+        let plan = Plan::resolve(spec, dir, open::facts(&spec.data, dir))?;
+        let drawn = spec.data.oversample.as_ref().and_then(|oversample| {
+            let counts = open::training_counts(&spec.data, dir, spec.seed)?;
+            Some(oversample.drawn(&plan.data.classes, &counts))
+        });
+        Ok(Plan { drawn, ..plan })
     }
 
     /// As [`Plan::new`], for data that is open already.
@@ -84,6 +103,12 @@ impl Plan {
         if let (Some(data), Some(weights)) = (&data, &spec.regularization.class_weights) {
             weights.check(&spec::Path::of("regularization.class_weights"), &data.classes, &mut problems);
         }
+        if let (Some(data), Some(oversample)) = (&data, &spec.data.oversample) {
+            oversample.check(&spec::Path::of("data.oversample"), &data.classes, &mut problems);
+        }
+        if let (Some(data), Task::Classify) = (&data, spec.task) {
+            problems.0.extend(too_few_classes(&spec.data.source, data));
+        }
         let classes = data.as_ref().map(|data| data.classes.len());
         let mut spec = spec.clone();
         let plugins = plugins::load(&spec, dir, &mut problems);
@@ -101,18 +126,24 @@ impl Plan {
             let graph = auxiliary::added(spec, graph, count, &mut problems);
             let mut phases = phases(&spec.schedule, &graph, &mut problems);
             budget::settle(spec, &graph, &mut phases, &mut problems);
-            (graph, weights, phases)
+            let penalties = penalties::resolve(spec, &graph, weights.as_ref(), &phases, &mut problems);
+            (graph, weights, phases, penalties)
         });
         match (data, parts) {
-            (Some(data), Some((graph, weights, phases))) if problems.0.is_empty() => {
+            (Some(data), Some((graph, weights, phases, penalties))) if problems.0.is_empty() => {
                 let arch = spec.backbone.as_ref().map(|backbone| backbone.arch);
+                let fitted = FittedHead::resolve(spec, &graph);
+                let of_fit = fitted.iter().flat_map(|fitted| fitted.warnings(spec, &graph, weights.as_ref()));
                 Ok(Plan {
                     normalize: Normalization::resolve(&spec.data.image, arch),
-                    warnings: [
-                        warnings::all(&graph, &phases, weights.as_ref(), &data),
-                        budget::warnings(spec, &graph, &phases),
-                    ]
-                    .concat(),
+                    warnings: warnings::all(spec, &graph, &phases, weights.as_ref(), &data)
+                        .into_iter()
+                        .chain(of_fit)
+                        .chain(budget::warnings(spec, &graph, &phases))
+                        .collect(),
+                    fitted,
+                    penalties,
+                    drawn: None,
                     spec: spec.clone(),
                     data,
                     graph,

@@ -17,7 +17,8 @@ pub struct Normalization {
 
 impl Normalization {
     /// Resolves `data.image.normalize`: as the backbone's weights want it, or to [-1, 1] where there
-    /// is no backbone. For grey images the statistics of three channels are averaged.
+    /// is no backbone. For grey images the statistics of three channels are averaged; for N channels
+    /// they are taken in turn, as the weights of the first convolution are.
     pub fn resolve(image: &Image, arch: Option<Arch>) -> Self {
         let (mean, std) = match &image.normalize {
             Normalize::Backbone => arch.map_or(([0.5; 3], [0.5; 3]), |arch| {
@@ -31,6 +32,7 @@ impl Normalization {
         let per_channel = |values: [f32; 3]| match image.channels {
             Channels::Rgb => values.to_vec(),
             Channels::Gray => vec![values.iter().sum::<f32>() / 3.0],
+            Channels::Many(count) => values.iter().copied().cycle().take(count).collect(),
         };
         Normalization { mean: per_channel(mean), std: per_channel(std) }
     }
@@ -60,6 +62,8 @@ mod tests {
         let grey = resolve("normalize: imagenet, channels: gray", None);
         assert_eq!((grey.mean.len(), grey.std.len()), (1, 1));
         assert!((grey.mean[0] - 0.449).abs() < 1e-3);
+        let five = resolve("normalize: imagenet, channels: 5", None);
+        assert_eq!(five.mean, [0.485, 0.456, 0.406, 0.485, 0.456]);
         let custom = resolve("normalize: { custom: { mean: [0.1, 0.2, 0.3], std: [1, 2, 3] } }", None);
         assert_eq!(custom, Normalization { mean: vec![0.1, 0.2, 0.3], std: vec![1.0, 2.0, 3.0] });
     }

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `head`, `layer4` | the stage of that name |
 //! | `blocks`, `features` | all stages `blocks.N` |
+//! | `encoder` | all stages of an autoencoder's encoder: `encoder.0`, `encoder.layer1`, ... |
 //! | `blocks.13-15`, `layer3-4` | these and all between |
 //! | `re:bn\d` | parameters in whose names the regular expression is found |
 //! | `"*"` | everything |
@@ -66,6 +67,11 @@ fn stages(text: &str, graph: &Graph, at: &Path) -> Result<Vec<usize>, Problem> {
     let family = places(&|stage| numbered(&stage.name).is_some_and(|(name, _)| name.trim_end_matches('.') == text));
     if !family.is_empty() {
         return Ok(family);
+    }
+    let begin = format!("{text}.");
+    let parts = places(&|stage| stage.name.starts_with(&begin));
+    if !parts.is_empty() {
+        return Ok(parts);
     }
     match Range::parse(text) {
         Some(range) if !range.there(graph).is_empty() => {

@@ -3,19 +3,22 @@
 use super::pattern::overview;
 use crate::layers::{AnyLayer, Shape};
 use crate::net::surgery::{Cause, Misfit, Rebuilt, rebuild};
-use crate::net::{Builder, Change, Graph, Node, NodeId, Place, Source};
+use crate::net::{self, Builder, Change, Graph, Node, NodeId, Place, Source};
 use crate::spec::problem::nearest;
 use crate::spec::{Backbone, Path, Problem, Problems};
 use std::fmt::Display;
 
-/// Channels of the images that a backbone takes.
+/// Channels of the images that architectures are drawn for; names do not depend on them.
 const CHANNELS: usize = 3;
 
 /// A backbone with the changes that a spec makes to it.
 pub struct Surgery<'a> {
     backbone: &'a Backbone,
-    /// The backbone as it is, over images of the size that it was made for.
+    /// The backbone as it is, over images of the size that it was made for; where it is tapped, cut
+    /// after the tap.
     graph: Graph,
+    /// Names of its stages and layers that are cut off.
+    gone: Vec<String>,
     changes: Vec<Change>,
     /// By change: where the spec makes it.
     places: Vec<Path>,
@@ -28,6 +31,9 @@ impl<'a> Surgery<'a> {
     pub fn resolve(backbone: &'a Backbone, classes: usize, problems: &mut Problems) -> Self {
         let mut surgery = Surgery::unchanged(backbone, problems);
         let top = Path::of("backbone");
+        if let Some(name) = &backbone.features {
+            surgery.tap(name, &top.key("features"), problems);
+        }
         // Of layers with places in a list, `crate::spec::check` has told.
         for (at, insert) in backbone.inserts(&top).into_iter().filter(|(_, insert)| insert.layer.places().is_empty()) {
             match surgery.after(&insert.after, &at.key("after")) {
@@ -52,7 +58,32 @@ impl<'a> Surgery<'a> {
         if let Err(error) = arch.build(&mut net) {
             problems.push(Problem::new(Path::of("backbone.arch"), error.to_string()));
         }
-        Surgery { backbone, graph: net.finish(), changes: Vec::new(), places: Vec::new() }
+        Surgery { backbone, graph: net.finish(), gone: Vec::new(), changes: Vec::new(), places: Vec::new() }
+    }
+
+    /// Cuts the backbone after a layer or a stage.
+    fn tap(&mut self, name: &str, at: &Path, problems: &mut Problems) {
+        let cut = match self.after(name, at) {
+            Ok(Place::After { node, .. }) => net::cut(&self.graph, node),
+            Ok(Place::InPlaceOf(_)) => return,
+            // Of the head's names, `crate::spec::check` has told.
+            Err(_) if problems.0.iter().any(|problem| problem.path == *at) => return,
+            Err(problem) => return problems.push(problem),
+        };
+        match cut {
+            Ok(cut) => {
+                let whole = std::mem::replace(&mut self.graph, cut);
+                let names =
+                    whole.stages.iter().map(|stage| &stage.name).chain(whole.nodes.iter().map(|node| &node.name));
+                self.gone = names.filter(|name| !self.has(name)).cloned().collect();
+            }
+            Err(error) => problems.push(Problem::new(at.clone(), error.to_string())),
+        }
+    }
+
+    /// Whether there is a stage or a layer of this name.
+    fn has(&self, name: &str) -> bool {
+        self.graph.stages.iter().any(|stage| stage.name == name) || self.graph.node_named(name).is_some()
     }
 
     /// Adds the backbone to an empty net.
@@ -61,7 +92,14 @@ impl<'a> Surgery<'a> {
     /// What does not fit, at the change that brought it about, or else at the size of the images.
     pub fn build(&self, net: &mut Builder) -> Result<Rebuilt, Problem> {
         let image = net.shape(Source::Image);
+        net.set_cut_off(self.graph.cut_off.clone());
         rebuild(&self.graph, &self.changes, net).map_err(|misfit| self.problem(&misfit, image))
+    }
+
+    /// Which images are large enough for the backbone's own classifier as convolutions.
+    pub fn least_size(&self) -> String {
+        let side = self.backbone.arch.native_size();
+        format!("the classifier slides over images from {side}x{side} pixels on; smaller ones take `convert_fc: false`")
     }
 
     /// What a layer that comes later has against change `number`.
@@ -145,6 +183,9 @@ impl<'a> Surgery<'a> {
 
     /// Adds the nearest name of a layer, or of one of `more`; else what there is.
     fn suggest<'b>(&'b self, problem: Problem, name: &str, more: impl IntoIterator<Item = &'b str>) -> Problem {
+        if let Some(tap) = self.backbone.features.as_ref().filter(|_| self.gone.iter().any(|gone| gone == name)) {
+            return problem.help(format!("it has one, but the net is cut before it: `features: {tap}`"));
+        }
         let layers = self.graph.nodes.iter().map(|node| node.name.as_str());
         if let Some(near) = nearest(name, layers.chain(more)) {
             return problem.help(format!("did you mean `{near}`?"));

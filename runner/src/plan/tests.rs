@@ -111,11 +111,12 @@ fn the_output_is_one_value_a_class() {
 }
 
 #[test]
-fn grey_images_do_not_go_into_a_backbone() {
-    assert_eq!(
-        Spec { image: "{ size: 64, channels: gray }", ..Spec::default() }.problems(),
-        ["data.image.channels: `resnet18` takes images of three channels, `gray` has one"]
-    );
+fn images_of_any_channels_go_into_a_backbone() {
+    for (image, channels) in [("{ size: 64, channels: gray }", 1), ("{ size: 64, channels: 5 }", 5)] {
+        let plan = Spec { image, ..Spec::default() }.plan().unwrap();
+        assert_eq!(plan.graph.params[0].def.dims, [7, 7, channels, 64]);
+        assert_eq!(plan.normalize.mean.len(), channels);
+    }
     let net = "layers: [{ conv2d: { out: 4, kernel: 3 } }]";
     let plan = Spec {
         image: "{ size: 64, channels: gray }",

@@ -1,15 +1,22 @@
 //! What a person should know of a plan before running it.
 
 use super::pattern::overview;
-use super::{PhasePlan, weights};
+use super::{PhasePlan, penalties, weights};
 use crate::data::DataFacts;
 use crate::net::Graph;
+use crate::spec::Pipeline;
 use crate::weights::LoadReport;
 
 /// All warnings.
-pub fn all(graph: &Graph, phases: &[PhasePlan], report: Option<&LoadReport>, data: &DataFacts) -> Vec<String> {
+pub fn all(
+    spec: &Pipeline,
+    graph: &Graph,
+    phases: &[PhasePlan],
+    report: Option<&LoadReport>,
+    data: &DataFacts,
+) -> Vec<String> {
     let generated = data.fallback.then(|| format!("the images are not those of `data.source`: {}", data.description));
-    generated.into_iter().chain(frozen_random(graph, phases, report)).collect()
+    generated.into_iter().chain(frozen_random(graph, phases, report)).chain(penalties::warning(spec, phases)).collect()
 }
 
 /// Random weights that a phase freezes before any phase has trained them: what trains on top of

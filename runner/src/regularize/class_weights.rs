@@ -1,13 +1,11 @@
 //! `class_weights`.
 
+use super::balanced::{self, BALANCED};
 use crate::spec::{Path, Problem, Problems};
 use indexmap::IndexMap;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::de::value::MapAccessDeserializer;
-use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::borrow::Cow;
-use std::fmt;
 
 /// Weights of the classes in the loss, for classes that are seldom or that matter more:
 /// `class_weights: balanced`, or `class_weights: { platelet: 2.0 }`.
@@ -17,14 +15,12 @@ use std::fmt;
 /// augmentation mixes targets, as torch does for targets that are probabilities).
 #[derive(Debug, Clone, PartialEq)]
 pub enum ClassWeights {
-    /// `samples / (classes * samples of the class)` over the training split: every class counts the
-    /// same in sum (scikit-learn's `balanced`).
+    /// `samples / (classes * samples of the class)` over what an epoch draws of the training split: every
+    /// class counts the same in sum (scikit-learn's `balanced`).
     Balanced,
     /// By class; a class that is not named has weight 1.
     ByClass(IndexMap<String, f64>),
 }
-
-const BALANCED: &str = "balanced";
 
 impl ClassWeights {
     /// Notes weights that are out of range and classes that do not exist.
@@ -45,7 +41,7 @@ impl ClassWeights {
         }
     }
 
-    /// The weight of each of `classes`; `counts` are their samples in the training split. A class
+    /// The weight of each of `classes`; `counts` are their samples in an epoch. A class
     /// without samples has weight 1 when balanced.
     pub fn resolve(&self, classes: &[String], counts: &[usize]) -> Vec<f32> {
         match self {
@@ -66,34 +62,17 @@ impl ClassWeights {
 
 impl Serialize for ClassWeights {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self {
-            ClassWeights::Balanced => serializer.serialize_str(BALANCED),
-            ClassWeights::ByClass(weights) => weights.serialize(serializer),
-        }
+        let weights = match self {
+            ClassWeights::Balanced => None,
+            ClassWeights::ByClass(weights) => Some(weights),
+        };
+        balanced::write(weights, serializer)
     }
 }
 
 impl<'de> Deserialize<'de> for ClassWeights {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(Form)
-    }
-}
-
-struct Form;
-
-impl<'de> Visitor<'de> for Form {
-    type Value = ClassWeights;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("`balanced`, or a map from class to weight")
-    }
-
-    fn visit_str<E: Error>(self, name: &str) -> Result<ClassWeights, E> {
-        if name == BALANCED { Ok(ClassWeights::Balanced) } else { Err(E::unknown_variant(name, &[BALANCED])) }
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<ClassWeights, A::Error> {
-        IndexMap::deserialize(MapAccessDeserializer::new(map)).map(ClassWeights::ByClass)
+        Ok(balanced::read(deserializer, "weight")?.map_or(ClassWeights::Balanced, ClassWeights::ByClass))
     }
 }
 

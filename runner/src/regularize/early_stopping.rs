@@ -53,6 +53,11 @@ impl Metric {
         }
     }
 
+    /// Whether there is it only where classes are told apart.
+    pub fn needs_classes(self) -> bool {
+        !matches!(self, Metric::ValLoss | Metric::TrainLoss)
+    }
+
     /// Whether a greater value is better.
     pub fn higher_is_better(self) -> bool {
         !matches!(self, Metric::ValLoss | Metric::TrainLoss)

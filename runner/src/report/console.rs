@@ -4,6 +4,7 @@ use super::number::{duration, grouped, rate};
 use super::scores;
 use crate::metrics::{Answers, Confusion, Scores};
 use crate::train::Event;
+use crate::train::average::Whose;
 use crate::train::events::LoadedPlugin;
 use crate::train::observer::{Observer, Progress};
 use console::style;
@@ -37,25 +38,92 @@ impl Console {
 
     fn epoch_line(&self, event: &EpochLine<'_>) -> String {
         let width = self.epochs.to_string().len();
-        let val = event.val.map_or(String::new(), |val| format!("   val {:.4} acc {:.4}", val.loss, val.accuracy));
-        let best = if event.best { style("  best").green().to_string() } else { String::new() };
+        let scores = |name: &str, scores: Option<&Scores>| {
+            scores.map_or(String::new(), |scores| format!("   {name} {}", loss_and_accuracy(scores)))
+        };
+        let (val, ema) = (scores("val", event.val), scores("ema", event.val_ema));
+        let whose = event.best_weights.map_or(String::new(), |whose| format!(" ({})", whose.name()));
+        let best = if event.best { style(format!("  best{whose}")).green().to_string() } else { String::new() };
         format!(
-            "  epoch {:>width$}/{}   train {:.4} acc {:.4}{val}   {:>5.0} img/s  {:>6}{best}",
+            "  epoch {:>width$}/{}   train {:.4}{}{val}{ema}   {:>5.0} img/s  {:>6}{best}",
             event.epoch,
             self.epochs,
             event.train_loss,
-            event.train_accuracy,
+            accuracy(event.train_accuracy),
             event.images_per_second,
             duration(event.seconds)
         )
+    }
+
+    fn started(&self, event: &Event) {
+        let Event::RunStarted {
+            name,
+            run_dir,
+            seed,
+            device,
+            data,
+            fallback,
+            samples,
+            drawn,
+            bad_images,
+            weights,
+            plugins,
+            ..
+        } = event
+        else {
+            return;
+        };
+        self.say(format!("{}  on {device}, seed {seed}", style(name).bold()));
+        let drawn = drawn.map_or(String::new(), |drawn| format!(" ({drawn} drawn an epoch)"));
+        let counts = format!("{} train{drawn}, {} val, {} test", samples.train, samples.val, samples.test);
+        let data = format!("{data}: {counts}");
+        self.say(format!("  data     {}", if *fallback { style(data).yellow() } else { style(data) }));
+        for bad in bad_images.iter().take(5) {
+            self.say(format!("           {} {bad}", style("left out:").yellow()));
+        }
+        if bad_images.len() > 5 {
+            self.say(format!("           and {} more (see events.jsonl)", bad_images.len() - 5));
+        }
+        self.say(format!("  weights  {weights}"));
+        for LoadedPlugin { name, version, sha256 } in plugins {
+            let digits: String = sha256.chars().take(12).collect();
+            self.say(format!("  plugin   {name} {version} (sha256 {digits})"));
+        }
+        self.say(format!("  run      {run_dir}"));
+    }
+
+    fn finished(&self, event: &Event) {
+        let Event::RunFinished { reason, data, best_epoch, best_weights, test, test_one_view, seconds, .. } = event
+        else {
+            return;
+        };
+        self.bar.finish_and_clear();
+        if let Some(test) = test {
+            let when = if *best_epoch == 0 { "as fitted".to_owned() } else { format!("epoch {best_epoch}") };
+            let whose = best_weights.map_or(String::new(), |whose| format!(", {}", whose.name()));
+            self.say(format!("\ntest  with the best weights ({when}{whose})"));
+            self.say(scores::of_views(test, test_one_view.as_ref()).trim_end());
+            if !self.tested.is_empty() {
+                self.say(format!("\n{}", self.tested));
+            }
+        }
+        let score = |test: &Scores| match test.accuracy {
+            Some(accuracy) => format!(", test accuracy {accuracy:.4}"),
+            None => format!(", test loss {:.4}", test.loss),
+        };
+        let accuracy = test.as_ref().map_or(String::new(), score);
+        let line = format!("{} in {}: {reason}{accuracy}, on {data}", style("done").green(), duration(*seconds));
+        self.say(line);
     }
 }
 
 struct EpochLine<'a> {
     epoch: usize,
     train_loss: f64,
-    train_accuracy: f64,
+    train_accuracy: Option<f64>,
     val: Option<&'a Scores>,
+    val_ema: Option<&'a Scores>,
+    best_weights: Option<Whose>,
     images_per_second: f64,
     seconds: f64,
     best: bool,
@@ -64,35 +132,27 @@ struct EpochLine<'a> {
 impl Observer for Console {
     fn event(&mut self, event: &Event) {
         match event {
-            Event::RunStarted {
-                name,
-                run_dir,
-                seed,
-                device,
-                data,
-                fallback,
-                samples,
-                bad_images,
-                weights,
-                plugins,
-                ..
+            Event::RunStarted { .. } => self.started(event),
+            Event::FeaturesExtracted { head, images, width, images_per_second, seconds } => {
+                let (images, width) = (grouped(*images), grouped(*width));
+                self.say(format!(
+                    "\nhead {}\n  features {width} values of each of {images} images   {images_per_second:>5.0} img/s  {:>6}",
+                    style(head).bold(),
+                    duration(*seconds)
+                ));
+            }
+            Event::HeadFitted {
+                objective, iterations, converged, train_loss, train_accuracy, val, seconds, ..
             } => {
-                self.say(format!("{}  on {device}, seed {seed}", style(name).bold()));
-                let counts = format!("{} train, {} val, {} test", samples.train, samples.val, samples.test);
-                let data = format!("{data}: {counts}");
-                self.say(format!("  data     {}", if *fallback { style(data).yellow() } else { style(data) }));
-                for bad in bad_images.iter().take(5) {
-                    self.say(format!("           {} {bad}", style("left out:").yellow()));
-                }
-                if bad_images.len() > 5 {
-                    self.say(format!("           and {} more (see events.jsonl)", bad_images.len() - 5));
-                }
-                self.say(format!("  weights  {weights}"));
-                for LoadedPlugin { name, version, sha256 } in plugins {
-                    let digits: String = sha256.chars().take(12).collect();
-                    self.say(format!("  plugin   {name} {version} (sha256 {digits})"));
-                }
-                self.say(format!("  run      {run_dir}"));
+                let val = val.as_ref().map_or(String::new(), |val| format!("   val {}", loss_and_accuracy(val)));
+                self.say(format!("  fitted   train {train_loss:.4} acc {train_accuracy:.4}{val}"));
+                let end = if *converged { "converged" } else { "stopped before it converged" };
+                let line = format!(
+                    "  {end} after {iterations} iterations in {}, objective {objective:.6}; all else unchanged",
+                    duration(*seconds)
+                );
+                let line = if *converged { style(line).dim() } else { style(line).yellow() };
+                self.say(line.to_string());
             }
             Event::PhaseStarted { phase, epochs, lr, trainable, frozen, .. } => {
                 let plural = if *epochs == 1 { "" } else { "s" };
@@ -105,13 +165,24 @@ impl Observer for Console {
                 ));
             }
             Event::EpochFinished {
-                epoch, train_loss, train_accuracy, val, images_per_second, seconds, best, ..
+                epoch,
+                train_loss,
+                train_accuracy,
+                val,
+                val_ema,
+                best_weights,
+                images_per_second,
+                seconds,
+                best,
+                ..
             } => {
                 let line = self.epoch_line(&EpochLine {
                     epoch: *epoch,
                     train_loss: *train_loss,
                     train_accuracy: *train_accuracy,
                     val: val.as_ref(),
+                    val_ema: val_ema.as_ref(),
+                    best_weights: *best_weights,
                     images_per_second: *images_per_second,
                     seconds: *seconds,
                     best: *best,
@@ -125,18 +196,13 @@ impl Observer for Console {
                 let line = format!("  {phase} ends: {reason}{back}; frozen tensors unchanged ({hash})");
                 self.say(style(line).dim().to_string());
             }
-            Event::RunFinished { reason, data, best_epoch, test, test_one_view, seconds, .. } => {
-                self.bar.finish_and_clear();
-                if let Some(test) = test {
-                    self.say(format!("\ntest  with the best weights (epoch {best_epoch})"));
-                    self.say(format!("{}\n{}", scores::of_views(test, test_one_view.as_ref()), self.tested));
-                }
-                let accuracy =
-                    test.as_ref().map_or(String::new(), |test| format!(", test accuracy {:.4}", test.accuracy));
-                let line =
-                    format!("{} in {}: {reason}{accuracy}, on {data}", style("done").green(), duration(*seconds));
-                self.say(line);
+            Event::AverageFinished { epochs, val, best } => {
+                let plural = if *epochs == 1 { "" } else { "s" };
+                let val = val.as_ref().map_or(String::new(), |val| format!("   val {}", loss_and_accuracy(val)));
+                let best = if *best { style("  best").green().to_string() } else { String::new() };
+                self.say(format!("  mean of the weights of {epochs} epoch{plural}{val}{best}"));
             }
+            Event::RunFinished { .. } => self.finished(event),
             Event::CheckpointSaved { .. } => {}
             Event::RunFailed { .. } => self.bar.finish_and_clear(),
         }
@@ -155,7 +221,11 @@ impl Observer for Console {
         self.bar.set_length(progress.total as u64);
         self.bar.set_position(progress.done as u64);
         let width = self.epochs.to_string().len();
-        self.bar.set_prefix(format!("{:>width$}/{} {}", progress.epoch, progress.epochs, progress.doing));
+        self.bar.set_prefix(match progress.epoch {
+            // Before the first epoch a head is fitted.
+            0 => progress.doing.to_owned(),
+            epoch => format!("{epoch:>width$}/{} {}", progress.epochs, progress.doing),
+        });
         let speed = progress.done as f64 / self.begun.elapsed().as_secs_f64();
         let left = duration((progress.total - progress.done) as f64 / speed);
         let loss = progress.loss.map_or(String::new(), |loss| format!("loss {loss:.4}, "));
@@ -169,6 +239,16 @@ impl Observer for Console {
         let table = scores::class_table(classes, confusion);
         self.tested = format!("{table}\n{}", scores::confusion_table(classes, confusion));
     }
+}
+
+/// `0.0676 acc 0.9818`
+fn loss_and_accuracy(scores: &Scores) -> String {
+    format!("{:.4}{}", scores.loss, accuracy(scores.accuracy))
+}
+
+/// ` acc 0.9818`, where there are classes.
+fn accuracy(accuracy: Option<f64>) -> String {
+    accuracy.map_or(String::new(), |accuracy| format!(" acc {accuracy:.4}"))
 }
 
 /// The learning rates of more groups than this are not named one by one.

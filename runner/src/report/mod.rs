@@ -2,6 +2,7 @@
 
 pub mod console;
 pub mod folds;
+pub mod lr_curve;
 pub mod number;
 pub mod plan;
 pub mod scores;

@@ -4,12 +4,13 @@
 mod tests;
 mod text;
 
+use crate::heads::Head;
 use crate::layers::NormMode;
 use crate::net::{Graph, Node, Origin, Source};
 use crate::optim::{Scheduler, WarmUp};
-use crate::plan::{Group, Memory, PhasePlan, Plan, norms};
+use crate::plan::{FittedHead, Group, Memory, PhasePlan, Plan, norms};
 use crate::plugin::Plugin;
-use crate::spec::{PluginSource, Until};
+use crate::spec::{PluginSource, Task, Until};
 use indexmap::IndexMap;
 use serde::Serialize;
 
@@ -22,6 +23,9 @@ pub struct PlanReport {
     pub device: String,
     /// All randomness is drawn from this.
     pub seed: u64,
+    /// What the net is for.
+    #[serde(skip_serializing_if = "Task::is_default")]
+    pub task: Task,
     /// The images.
     pub data: DataReport,
     /// Shape of one image: height, width, channels.
@@ -33,6 +37,9 @@ pub struct PlanReport {
     pub memory_budget: Option<u64>,
     /// The backbone's architecture; none for a net written in the spec.
     pub backbone: Option<String>,
+    /// The stage or layer after which the backbone is cut; none where it is whole.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub features: Option<String>,
     /// The layers that the spec puts into the backbone, in order.
     pub changes: Vec<ChangeReport>,
     /// The weight file held against the net; none where the net starts from random weights.
@@ -49,6 +56,9 @@ pub struct PlanReport {
     pub parameters: usize,
     /// Multiply-adds of the forward pass of one sample.
     pub multiply_adds: u64,
+    /// The head that is fitted before the phases; none where phases alone train it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fitted: Option<FittedReport>,
     /// The phases, in order, shorthand written out.
     pub phases: Vec<PhaseReport>,
     /// What a person should know before running it.
@@ -66,13 +76,29 @@ pub struct DataReport {
     pub samples: Option<usize>,
     /// The classes, in the order of the net's outputs.
     pub classes: Vec<String>,
+    /// How many images of each class an epoch draws, where classes are oversampled.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub drawn: Option<Drawn>,
+}
+
+/// How many images an epoch draws.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Drawn {
+    /// In all; none where that is not known before the data is there.
+    pub images: Option<usize>,
+    /// By class.
+    #[serde(skip_serializing_if = "IndexMap::is_empty")]
+    pub classes: IndexMap<String, usize>,
 }
 
 /// A weight file held against the net, counted in tensors.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct WeightsReport {
-    /// The file, as the spec names it.
+    /// The file or run, as the spec names it.
     pub file: String,
+    /// The checkpoint, where it is a run's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub run: Option<String>,
     /// Tensors that are loaded.
     pub matched: usize,
     /// Tensors that the net has; of its head and of layers put into the backbone, only those that the
@@ -84,6 +110,9 @@ pub struct WeightsReport {
     pub missing: Vec<String>,
     /// Tensors of the file that the net lacks, as the spec allows.
     pub unexpected: Vec<String>,
+    /// Tensors of the file for what the net was cut before.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub cut_off: usize,
     /// Tensors whose shapes differ, as the spec allows.
     pub wrong_shape: Vec<String>,
     /// What is worth knowing and stops nothing.
@@ -147,6 +176,23 @@ pub struct StageReport {
     pub layers: IndexMap<String, usize>,
     /// The layers' names, in order: those that `insert` and `replace` in a spec know them by.
     pub names: Vec<String>,
+}
+
+/// A head that is fitted to convergence on features of the training images.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct FittedReport {
+    /// How, for a person.
+    pub how: String,
+    /// Its arguments, as the spec has them.
+    pub arguments: Head,
+    /// The layer that is fitted.
+    pub layer: String,
+    /// Features of each image.
+    pub features: usize,
+    /// Values that are fitted.
+    pub parameters: usize,
+    /// Values that are not, running statistics apart.
+    pub frozen: usize,
 }
 
 /// What happens in a phase.
@@ -246,7 +292,7 @@ pub struct BoundaryReport {
 /// An estimate of the most memory held at once, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct MemoryReport {
-    /// All parameters and running statistics.
+    /// All parameters and running statistics, and copies of them.
     pub parameters: u64,
     /// Gradients of what trains.
     pub gradients: u64,
@@ -269,6 +315,11 @@ fn is_false(value: &bool) -> bool {
     !value
 }
 
+#[allow(clippy::trivially_copy_pass_by_ref)] // As serde calls it.
+fn is_zero(value: &usize) -> bool {
+    *value == 0
+}
+
 impl PlanReport {
     /// The figures of a plan.
     pub fn of(plan: &Plan) -> Self {
@@ -279,27 +330,37 @@ impl PlanReport {
             name: plan.spec.name.clone(),
             device: plan.spec.device.to_string(),
             seed: plan.spec.seed,
+            task: plan.spec.task,
             data: DataReport {
                 description: plan.data.description.clone(),
                 fallback: plan.data.fallback,
                 samples: plan.data.samples,
                 classes: plan.data.classes.clone(),
+                drawn: plan.spec.data.oversample.as_ref().map(|_| of_drawn(plan)),
             },
             input: plan.graph.input.dims(),
             batch: plan.spec.data.batch,
             memory_budget: plan.spec.memory_budget.map(|budget| budget.0),
             backbone: plan.spec.backbone.as_ref().map(|backbone| backbone.arch.name().to_owned()),
+            features: plan.spec.backbone.as_ref().and_then(|backbone| backbone.features.clone()),
             changes: plan.graph.nodes.iter().filter_map(of_change).collect(),
             weights: of_weights(plan),
             plugins: PluginReport::all(plan),
             parameters: stages.iter().map(|stage| stage.parameters).sum(),
             multiply_adds: stages.iter().map(|stage| stage.multiply_adds).sum(),
+            fitted: plan.fitted.as_ref().map(|head| of_fitted(&plan.graph, head)),
             stages,
             auxiliary,
             phases: plan.phases.iter().map(|phase| of_phase(plan, phase)).collect(),
             warnings: plan.warnings.clone(),
         }
     }
+}
+
+fn of_drawn(plan: &Plan) -> Drawn {
+    let known = plan.drawn.iter().flatten().copied();
+    let classes = plan.data.classes.iter().cloned().zip(known).collect();
+    Drawn { images: plan.drawn.as_ref().map(|drawn| drawn.iter().sum()), classes }
 }
 
 fn of_stage(graph: &Graph, place: usize) -> StageReport {
@@ -335,17 +396,33 @@ fn of_change(node: &Node) -> Option<ChangeReport> {
 
 fn of_weights(plan: &Plan) -> Option<WeightsReport> {
     let report = plan.weights.as_ref()?;
-    let file = plan.spec.backbone.as_ref()?.weights.as_ref()?;
+    let of_backbone = plan.spec.backbone.as_ref().and_then(|backbone| backbone.weights.as_ref());
+    let named = of_backbone.or(plan.spec.weights.as_ref())?;
     Some(WeightsReport {
-        file: file.display().to_string(),
+        file: named.to_string(),
+        run: report.run.as_ref().map(|_| report.file.display().to_string()),
         matched: report.matched.len(),
         total: report.total,
         names: report.names.clone(),
         missing: report.missing.clone(),
         unexpected: report.unexpected.clone(),
+        cut_off: report.cut_off,
         wrong_shape: report.wrong_shape.iter().map(|(name, _, _)| name.clone()).collect(),
         notes: report.notes.clone(),
     })
+}
+
+fn of_fitted(graph: &Graph, head: &FittedHead) -> FittedReport {
+    let all: usize = (0..graph.stages.len()).map(|stage| graph.param_count(stage)).sum();
+    let parameters = [head.weight, head.bias].iter().map(|&param| graph.params[param].def.count()).sum();
+    FittedReport {
+        how: head.how.to_string(),
+        arguments: Head::Fitted(head.how.clone()),
+        layer: graph.nodes.get(head.node).map_or_else(String::new, |node| node.name.clone()),
+        features: head.width,
+        parameters,
+        frozen: all - parameters,
+    }
 }
 
 fn of_phase(plan: &Plan, phase: &PhasePlan) -> PhaseReport {
@@ -413,8 +490,8 @@ fn of_norms(graph: &Graph, phase: &PhasePlan) -> NormReport {
             let trains = node.params.clone().any(|param| trainable[param]);
             match mode {
                 NormMode::Inference => report.frozen += 1,
-                NormMode::Batch if trains => report.train += 1,
-                NormMode::Batch => report.statistics += 1,
+                NormMode::Batch | NormMode::Mean(_) if trains => report.train += 1,
+                NormMode::Batch | NormMode::Mean(_) => report.statistics += 1,
             }
         }
     }

@@ -6,12 +6,15 @@ use std::fmt::Write;
 
 /// A line of the split's scores.
 pub fn summary(scores: &Scores) -> String {
-    let mut text = format!("accuracy {:.4} · balanced {:.4}", scores.accuracy, scores.balanced_accuracy);
-    if let Some(auc) = scores.auc {
-        let _ = write!(text, " · AUC {auc:.4}");
-    }
-    let _ = write!(text, " · F1 {:.4} · loss {:.4}", scores.macro_f1, scores.loss);
-    text
+    let parts = [
+        ("accuracy", scores.accuracy),
+        ("balanced", scores.balanced_accuracy),
+        ("AUC", scores.auc),
+        ("F1", scores.macro_f1),
+        ("loss", Some(scores.loss)),
+    ];
+    let parts = parts.into_iter().filter_map(|(name, value)| Some(format!("{name} {:.4}", value?)));
+    parts.collect::<Vec<_>>().join(" · ")
 }
 
 /// The split's scores, and those of one view where several were averaged.

@@ -1,7 +1,9 @@
 //! What must hold within a spec, whatever the net and the data are.
 
 use super::data::{Data, Image, Normalize, Split};
-use super::{Path, PerGroup, Phase, Pipeline, Problem, Problems, Schedule};
+use super::{Path, PerGroup, Phase, Pipeline, Problem, Problems, Schedule, task};
+use crate::augment;
+use crate::heads::Head;
 use crate::optim::Optimizer;
 use std::collections::HashMap;
 use std::fmt::Display;
@@ -17,9 +19,15 @@ pub fn check(spec: &Pipeline) -> Problems {
     name(&mut problems, top.key("name"), &spec.name);
     data(&mut problems, &top.key("data"), &spec.data);
     net(&mut problems, spec);
+    task::check(spec, &mut problems);
     spec.augmentation.check(&top.key("augmentation"), &mut problems);
+    augment::channels::check(&spec.augmentation, spec.data.image.channels, &top.key("augmentation"), &mut problems);
     spec.regularization.check(&top.key("regularization"), &mut problems);
-    schedule(&mut problems, &top.key("schedule"), &spec.schedule);
+    // A head that is fitted needs no schedule.
+    let fitted = spec.head.as_ref().and_then(Head::fitted).is_some();
+    if !(fitted && spec.schedule.is_absent()) {
+        schedule(&mut problems, &top.key("schedule"), &spec.schedule);
+    }
     problems
 }
 
@@ -176,9 +184,16 @@ fn net(problems: &mut Problems, spec: &Pipeline) {
     if let Some(backbone) = &spec.backbone {
         backbone.check(&Path::of("backbone"), problems);
     }
-    if spec.head.as_ref().is_some_and(Vec::is_empty) {
-        let problem = Problem::new(Path::of("head"), "a head needs at least one layer");
-        problems.push(problem.help("leave `head` out for the backbone's own"));
+    if let Some(head) = &spec.head {
+        head.check(&Path::of("head"), problems);
+    }
+    if let Some(weights) = &spec.weights {
+        let at = Path::of("weights");
+        weights.check(&at, problems);
+        if spec.backbone.is_some() {
+            let problem = Problem::new(at, "`weights` are for nets written as `layers`").at_key();
+            problems.push(problem.help("give a backbone's weights as `backbone: { weights: ... }`"));
+        }
     }
 }
 
@@ -360,6 +375,11 @@ mod tests {
             ("data.split.test=.nan", "data.split.test"),
             ("data.split.test=0.16", "data.split"),
             ("head=[]", "head"),
+            ("head={ linear_svm: { c: 0 } }", "head.linear_svm.c"),
+            ("head={ logistic: { tolerance: -1 } }", "head.logistic.tolerance"),
+            ("head={ logistic: { max_iterations: 0 } }", "head.logistic.max_iterations"),
+            ("schedule={}", "schedule"),
+            ("backbone={ arch: resnet18, features: head }", "backbone.features"),
             ("layers=[relu]", "layers"),
             ("augmentation.train.1.horizontal_flip=1.5", "augmentation.train.1.horizontal_flip"),
             ("regularization.label_smoothing=1", "regularization.label_smoothing"),

@@ -1,6 +1,8 @@
 //! `data:` in a spec.
 
+pub use super::Channels;
 use super::size::Size;
+use crate::regularize::Oversample;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
@@ -27,6 +29,9 @@ pub struct Data {
     /// trains sees each piece alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub micro_batch: Option<usize>,
+    /// Classes that are drawn more often in training: `balanced`, or a map from class to factor.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub oversample: Option<Oversample>,
     /// Threads that read images. By default one a core. Changes the speed, never the result.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub workers: Option<usize>,
@@ -58,6 +63,8 @@ pub enum Source {
     Dataset(String),
     /// A folder that holds a folder of images a class.
     Folder(PathBuf),
+    /// A folder of images without labels, at any depth: for `task: reconstruct`.
+    Images(PathBuf),
     /// A CSV file with the columns `path`, `label`, and perhaps `split` and columns to group by.
     Manifest(PathBuf),
     /// A `.npz` file in MedMNIST's layout: `train_images`, `train_labels`, `val_images`, ...
@@ -66,13 +73,28 @@ pub enum Source {
     Synthetic(String),
 }
 
+impl Source {
+    /// Its key in the spec.
+    pub fn key(&self) -> &'static str {
+        match self {
+            Source::Dataset(_) => "dataset",
+            Source::Folder(_) => "folder",
+            Source::Images(_) => "images",
+            Source::Manifest(_) => "manifest",
+            Source::Npz(_) => "npz",
+            Source::Synthetic(_) => "synthetic",
+        }
+    }
+}
+
 /// The form in which the net gets images.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Image {
     /// Height and width in pixels.
     pub size: Size,
-    /// Colour or grey.
+    /// How many channels they have, and so the net's first layer: `rgb`, `gray`, or a number. Of a
+    /// pretrained backbone the first convolution is adapted to it, as `backbone.input` says.
     #[serde(default)]
     pub channels: Channels,
     /// How byte values become the net's inputs.
@@ -81,27 +103,6 @@ pub struct Image {
     /// How an image of other proportions is brought to `size`.
     #[serde(default)]
     pub fit: Fit,
-}
-
-/// Colour or grey.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Channels {
-    /// Three channels: red, green, blue.
-    #[default]
-    Rgb,
-    /// One channel of luminance.
-    Gray,
-}
-
-impl Channels {
-    /// How many there are.
-    pub fn count(self) -> usize {
-        match self {
-            Channels::Rgb => 3,
-            Channels::Gray => 1,
-        }
-    }
 }
 
 /// How byte values become the net's inputs.

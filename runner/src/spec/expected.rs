@@ -68,7 +68,7 @@ mod tests {
 
     #[test]
     fn keys_that_must_be_are_known_by_path() {
-        assert_eq!(required(&Path::default()), ["name", "data", "schedule"]);
+        assert_eq!(required(&Path::default()), ["name", "data"]);
         assert_eq!(required(&Path::of("schedule.phases.3")), ["name", "train", "lr"]);
         assert_eq!(required(&Path::of("head.0.linear")), ["out"]);
         assert_eq!(required(&Path::of("schedule.phases.0.lr.head")), Vec::<String>::new());

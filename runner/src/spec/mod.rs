@@ -7,6 +7,7 @@
 
 pub mod backbone;
 pub mod bytes;
+pub mod channels;
 pub mod check;
 pub mod data;
 pub mod diagnostic;
@@ -36,14 +37,17 @@ pub mod shorthand;
 pub mod size;
 pub mod source_map;
 pub mod syntax;
+pub mod task;
 pub mod text;
 pub mod typed;
 pub mod until;
+pub mod weights;
 
-pub use backbone::{Allow, Backbone, Insert};
+pub use backbone::{Adapt, Allow, Backbone, Input, Insert};
 pub use bytes::Bytes;
+pub use channels::Channels;
 pub use check::check;
-pub use data::{Channels, Data, Fit, Image, Normalize, Source, Split};
+pub use data::{Data, Fit, Image, Normalize, Source, Split};
 pub use diagnostic::SpecError;
 pub use diff::{Change, diff};
 pub use draft::Draft;
@@ -62,4 +66,6 @@ pub use schedule::Schedule;
 pub use schema::schema;
 pub use size::Size;
 pub use source_map::SourceMap;
+pub use task::Task;
 pub use until::Until;
+pub use weights::{Checkpoint, Weights, WeightsMap};

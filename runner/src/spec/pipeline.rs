@@ -1,7 +1,8 @@
 //! The top level of a spec.
 
-use super::{Backbone, Bytes, Data, Path, Plugins, Schedule};
+use super::{Backbone, Bytes, Data, Path, Plugins, Schedule, Task, Weights};
 use crate::augment::Augmentation;
+use crate::heads::Head;
 use crate::layers::AnyLayer;
 use crate::regularize::Regularization;
 use schemars::JsonSchema;
@@ -23,6 +24,9 @@ pub struct Pipeline {
     /// Each phase then computes its batches in the largest pieces that fit; see `data.micro_batch`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub memory_budget: Option<Bytes>,
+    /// What the net is for: `classify`, or `reconstruct` (an autoencoder).
+    #[serde(default, skip_serializing_if = "Task::is_default")]
+    pub task: Task,
     /// The images, how they are read and split.
     pub data: Data,
     /// Shared libraries that bring layers of their own. A plugin is native code: it can do whatever
@@ -35,34 +39,57 @@ pub struct Pipeline {
     /// A net written as a list of layers. Either this or `backbone`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub layers: Option<Vec<AnyLayer>>,
-    /// The layers after the backbone, down to one output a class. By default the backbone's own.
+    /// Weights that a net written as `layers` starts from: a file, or those of a run
+    /// (`{ run: NAME, take: encoder.* }`). Those of a backbone are its own `weights`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub head: Option<Vec<AnyLayer>>,
+    pub weights: Option<Weights>,
+    /// The layers after the backbone, down to one output a class: a list, or a head that is fitted
+    /// (`linear_svm`, `logistic`), or `{ convert_fc: true }`. By default the backbone's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub head: Option<Head>,
+    /// With `task: reconstruct`: the layers after the encoder, back to an image of the input's size and
+    /// channels.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decoder: Option<Vec<AnyLayer>>,
     /// How training images are varied.
     #[serde(default)]
     pub augmentation: Augmentation,
     /// What keeps the net from overfitting, besides layers and augmentation.
     #[serde(default)]
     pub regularization: Regularization,
-    /// The optimizer and the phases.
+    /// The optimizer and the phases. Only a head that is fitted needs none: with one, phases train from
+    /// the fitted head on.
+    #[serde(default, skip_serializing_if = "Schedule::is_absent")]
     pub schedule: Schedule,
 }
 
 impl Pipeline {
     /// The layers that the spec writes, each with the place of its entry.
     pub fn layers_written(&self) -> Vec<(Path, &AnyLayer)> {
-        let list = |name: &str, layers: &'_ [AnyLayer]| (0..layers.len()).map(|i| Path::of(name).index(i)).collect();
-        let (layers, head) = (self.layers.as_deref().unwrap_or_default(), self.head.as_deref().unwrap_or_default());
-        let paths: [Vec<Path>; 2] = [list("layers", layers), list("head", head)];
+        let (layers, decoder) = (self.layers.as_deref(), self.decoder.as_deref());
+        let lists = [("layers", layers), ("head", Some(self.listed_head())), ("decoder", decoder)];
+        let written = lists.into_iter().flat_map(|(name, layers)| {
+            layers
+                .unwrap_or_default()
+                .iter()
+                .enumerate()
+                .map(move |(place, layer)| (Path::of(name).index(place), layer))
+        });
         let of_backbone = self.backbone.iter().flat_map(|backbone| backbone.layers_written(&Path::of("backbone")));
-        of_backbone.chain(paths.into_iter().flatten().zip(layers.iter().chain(head))).collect()
+        of_backbone.chain(written).collect()
     }
 
     /// The same, to be changed.
     pub fn layers_written_mut(&mut self) -> Vec<(Path, &mut AnyLayer)> {
         let paths: Vec<Path> = self.layers_written().into_iter().map(|(path, _)| path).collect();
         let of_backbone = self.backbone.iter_mut().flat_map(Backbone::layers_written_mut);
-        let layers = self.layers.iter_mut().flatten().chain(self.head.iter_mut().flatten());
+        let head = self.head.iter_mut().flat_map(Head::listed_mut);
+        let layers = self.layers.iter_mut().flatten().chain(head).chain(self.decoder.iter_mut().flatten());
         paths.into_iter().zip(of_backbone.chain(layers)).collect()
+    }
+
+    /// The layers that the head lists; none where it is not a list.
+    pub fn listed_head(&self) -> &[AnyLayer] {
+        self.head.as_ref().map(Head::listed).unwrap_or_default()
     }
 }

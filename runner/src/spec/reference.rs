@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write;
 
 /// A page: file name, title, and the definitions that begin it.
-const PAGES: [(&str, &str, &[&str]); 7] = [
+const PAGES: [(&str, &str, &[&str]); 8] = [
     ("pipeline", "Pipelines", &["#"]),
     ("layers", "Layers", &["AnyLayer"]),
     ("augmentation", "Augmentation", &["Augmentation", "Augment", "BatchAugment"]),
@@ -13,7 +13,11 @@ const PAGES: [(&str, &str, &[&str]); 7] = [
     ("schedule", "Schedule", &["Schedule", "Phase", "Optimizer", "Scheduler"]),
     ("data", "Data", &["Data"]),
     ("backbones", "Backbones", &["Backbone", "Arch"]),
+    ("heads", "Heads", &["Head"]),
 ];
+
+/// Layers that the schema cannot know of: the end of the page of layers.
+const LAYERS_OF_PLUGINS: &str = include_str!("reference/of_plugins.md");
 
 /// How the definitions of `OneOrList` begin: the form of an entry is all there is to tell of them.
 const ONE_OR_LIST: &str = "OneOrList_";
@@ -29,6 +33,9 @@ pub fn pages() -> Vec<(String, String)> {
                 Page { schema: &schema, text: format!("# {title}\n"), seen: BTreeSet::new(), starts: &starts };
             for name in *begin {
                 page.definition(name, name);
+            }
+            if *file == "layers" {
+                page.text.push_str(LAYERS_OF_PLUGINS);
             }
             (format!("{file}.md"), page.text)
         })
@@ -237,6 +244,11 @@ mod tests {
         }
         for name in crate::augment::Augment::NAMES {
             assert!(text("augmentation.md").contains(&format!("\n### {name}\n")), "{name}");
+        }
+        let plugins = std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("../plugins")).unwrap();
+        let plugins = plugins.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        for name in plugins.filter(|name| !["abi", "sdk", "README.md"].contains(&name.as_str())) {
+            assert!(text("layers.md").contains(&format!("\n### {name}\n")), "{name}");
         }
         assert!(text("schedule.md").contains("### adamw"));
         for name in crate::optim::Scheduler::NAMES {

@@ -1,6 +1,6 @@
 //! A pipeline written back as YAML: `resolved.yaml` of a run.
 
-use super::{Pipeline, Source};
+use super::{Pipeline, Source, Weights};
 use std::path::{Path, PathBuf};
 
 /// The pipeline as YAML, defaults and overrides filled in; loading it gives the same pipeline.
@@ -20,17 +20,26 @@ pub fn absolute(pipeline: &Pipeline, dir: &Path) -> Pipeline {
     let mut pipeline = pipeline.clone();
     for source in std::iter::once(&mut pipeline.data.source).chain(&mut pipeline.data.fallback) {
         match source {
-            Source::Folder(path) | Source::Manifest(path) | Source::Npz(path) => settle(path),
+            Source::Folder(path) | Source::Images(path) | Source::Manifest(path) | Source::Npz(path) => settle(path),
             Source::Dataset(_) | Source::Synthetic(_) => {}
         }
     }
     for plugin in &mut pipeline.plugins.load {
         settle(&mut plugin.path);
     }
-    if let Some(weights) = pipeline.backbone.as_mut().and_then(|backbone| backbone.weights.as_mut()) {
-        settle(weights);
+    for weights in weights_mut(&mut pipeline) {
+        let (file, run) = weights.paths_mut();
+        file.map(settle);
+        // A name is not a path: which run it was is known once the spec is planned.
+        run.filter(|run| dir.join(run.as_path()).is_dir()).map(settle);
     }
     pipeline
+}
+
+/// The weights that a pipeline starts from, to be changed.
+pub fn weights_mut(pipeline: &mut Pipeline) -> impl Iterator<Item = &mut Weights> {
+    let of_backbone = pipeline.backbone.as_mut().and_then(|backbone| backbone.weights.as_mut());
+    of_backbone.into_iter().chain(pipeline.weights.as_mut())
 }
 
 #[cfg(test)]
@@ -76,6 +85,10 @@ mod tests {
             ("epochs: 4", "max_epochs: 4, until: { metric: val_auc, above: 0.9 }, clip_grad_norm: 1"),
             ("lr: 3e-3", "lr: { layer_decay: 0.75, top: 1e-3 }"),
             ("lr: 3e-3", "lr: { discriminative: { top: 1e-3, bottom: 1e-5 } }"),
+            (
+                "arch: efficientnet_lite0\n  weights: assets/efficientnet_lite0.safetensors",
+                "arch: resnet18\n  input: { adapt: mean }\n  weights: { run: ae, take: encoder.*, checkpoint: last }",
+            ),
             ("label_smoothing: 0.05", "class_weights: balanced\n  clip_grad_norm: 1.5"),
         ];
         assert_comes_back(&read(SPEC));
@@ -95,7 +108,7 @@ mod tests {
         for (dir, settled) in [("", here.clone()), ("specs", here.join("specs")), ("/specs", "/specs".into())] {
             let pipeline = absolute(&read(SPEC), Path::new(dir));
             let weights = pipeline.backbone.as_ref().unwrap().weights.clone().unwrap();
-            assert_eq!(weights, settled.join("assets/efficientnet_lite0.safetensors"), "{dir}");
+            assert_eq!(weights, Weights::File(settled.join("assets/efficientnet_lite0.safetensors")), "{dir}");
             assert_eq!(absolute(&pipeline, Path::new("/elsewhere")), pipeline);
         }
     }

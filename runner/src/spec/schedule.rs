@@ -11,7 +11,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// The optimizer and the phases. Either `phases` or one shorthand that the plan writes out as phases.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Schedule {
     /// The optimizer.
@@ -60,6 +60,11 @@ pub struct Schedule {
 }
 
 impl Schedule {
+    /// Whether nothing of it is written.
+    pub fn is_absent(&self) -> bool {
+        *self == Schedule::default()
+    }
+
     /// The keys of the ways to give phases, and whether each is there.
     fn forms(&self) -> [(&'static str, bool); 9] {
         [
@@ -205,6 +210,11 @@ mod tests {
         let mut problems = Problems::default();
         schedule(yaml).check_forms(&Path::of("schedule"), &mut problems);
         problems.0.iter().map(|problem| format!("{}: {}", problem.path, problem.message)).collect()
+    }
+
+    #[test]
+    fn the_default_is_what_is_not_written() {
+        assert_eq!(schedule("{}"), Schedule::default());
     }
 
     #[test]

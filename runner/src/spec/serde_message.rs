@@ -7,6 +7,10 @@ use serde_yaml::Value;
 /// What parts advice from the message in errors of our own `Deserialize`s.
 pub const HELP: &str = "\nhelp: ";
 
+/// Where the number of channels is said.
+const CHANNELS: &str = "the number of channels is `data.image.channels`; `backbone: { input: { adapt: sum } }` says how \
+                        pretrained weights are fitted to it";
+
 /// What serde complains about, read from its message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Complaint {
@@ -128,6 +132,8 @@ fn unknown(path: &Path, value: Option<&Value>, what: &str, written: &str, names:
     let problem = if is_key { problem.at_key() } else { problem };
     match (what, written) {
         ("device", "gpu") => problem.help("an NVIDIA GPU is `cuda`, or `cuda:1` for the second one"),
+        ("key", "input") if path.0.len() == 1 => problem.help(CHANNELS),
+        ("key", "channels") if *path == Path::of("backbone.input.channels") => problem.help(CHANNELS),
         ("source", _) if !is_key => {
             let kinds = names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
             problem.help(format!("say of what kind it is, as in `{{ dataset: NAME }}`; the kinds are {kinds}"))

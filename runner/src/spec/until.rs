@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// When a phase ends before its epochs are done: `{ plateau: { metric: val_loss, patience: 2 } }`, or
-/// `{ metric: val_accuracy, above: 0.9 }`, or both: whichever comes first.
+/// `{ metric: val_accuracy, above: 0.9 }`, or `{ epoch: 9 }`, or several of them: whichever comes first.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Until {
@@ -24,6 +24,9 @@ pub struct Until {
     /// When the metric is below this.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub below: Option<f64>,
+    /// When so many epochs of the whole run are done, however many the phases before took.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub epoch: Option<usize>,
 }
 
 /// When a metric no longer gets better. Only epochs of this phase count.
@@ -54,6 +57,9 @@ impl Until {
             range(problems, at.key("patience"), &plateau.patience, 1.., "the number of epochs");
             range(problems, at.key("min_delta"), &plateau.min_delta, 0.0..f64::INFINITY, "the least change");
         }
+        if let Some(epoch) = self.epoch {
+            range(problems, at.key("epoch"), &epoch, 1.., "the epoch");
+        }
         for (key, bound) in [("above", self.above), ("below", self.below)] {
             if let Some(bound) = bound {
                 range(problems, at.key(key), &bound, f64::MIN..=f64::MAX, "the bound");
@@ -74,7 +80,7 @@ impl Until {
                 let problem = Problem::new(at.key(key), format!("`{key}` needs a `metric`"));
                 problems.push(problem.at_key().help(format!("`{{ metric: val_accuracy, {key}: 0.9 }}`")));
             }
-            (None, None, None) if self.plateau.is_none() => {
+            (None, None, None) if self.plateau.is_none() && self.epoch.is_none() => {
                 problems.push(Problem::new(at.clone(), "what ends the phase is missing").help(
                     "`{ plateau: { metric: val_loss, patience: 2 } }`, or `{ metric: val_accuracy, above: 0.9 }`",
                 ));
@@ -89,9 +95,14 @@ impl Until {
     }
 
     /// Why the phase ends after the epochs so far, if it does. `first` is the number of the phase's
-    /// first epoch, for the words.
+    /// first epoch.
     pub fn reached(&self, history: &History, first: usize) -> Option<String> {
-        self.bound(history).or_else(|| self.stalled(history, first))
+        self.bound(history).or_else(|| self.stalled(history, first)).or_else(|| self.epochs(history, first))
+    }
+
+    fn epochs(&self, history: &History, first: usize) -> Option<String> {
+        let (epoch, last) = (self.epoch?, first + history.len().checked_sub(1)?);
+        (last >= epoch).then(|| format!("epoch {last} of the run is done"))
     }
 
     fn bound(&self, history: &History) -> Option<String> {
@@ -129,6 +140,7 @@ impl fmt::Display for Until {
             let s = if *patience == 1 { "" } else { "s" };
             parts.push(format!("{} has not improved for {patience} epoch{s}", metric.name()));
         }
+        parts.extend(self.epoch.map(|epoch| format!("epoch {epoch} of the run is done")));
         f.write_str(&parts.join(" or "))
     }
 }
@@ -191,6 +203,17 @@ mod tests {
     }
 
     #[test]
+    fn an_epoch_of_the_run_ends_a_phase_however_long_it_is_then() {
+        // The phase begins with epoch 11.
+        let why = "epoch 12 of the run is done";
+        assert_eq!(ends("epoch: 12", loss, &[1.0; 9]), Some((2, why.into())));
+        assert_eq!(ends("epoch: 4", loss, &[1.0; 9]).map(|end| end.0), Some(1), "that epoch is over already");
+        assert_eq!(ends("epoch: 20", loss, &[1.0; 9]), None);
+        assert_eq!(ends("{ epoch: 14, plateau: { patience: 1 } }", loss, &[1.0; 9]).map(|end| end.0), Some(2));
+        assert_eq!(until("epoch: 12").to_string(), why);
+    }
+
+    #[test]
     fn what_cannot_end_a_phase_is_a_problem() {
         for (yaml, path) in [
             ("{}", "until"),
@@ -199,6 +222,7 @@ mod tests {
             ("{ plateau: { patience: 1 }, below: 0.5 }", "until.below"),
             ("{ metric: val_loss, above: 0.5, below: 1 }", "until.below"),
             ("{ metric: val_loss, above: .nan }", "until.above"),
+            ("{ epoch: 0 }", "until.epoch"),
             ("{ plateau: { patience: 0 } }", "until.plateau.patience"),
             ("{ plateau: { patience: 1, min_delta: .inf } }", "until.plateau.min_delta"),
         ] {

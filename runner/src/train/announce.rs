@@ -2,6 +2,7 @@
 
 use super::events::{Counts, Event, LoadedPlugin};
 use super::run::Job;
+use super::sampling;
 use super::summary::rates;
 use crate::engine::Kernels;
 use crate::net::Net;
@@ -21,6 +22,7 @@ pub fn run_started<D: Kernels>(device: &D, job: &Job<'_>, weights: String) -> Ev
         fallback: data.facts.fallback,
         classes: data.facts.classes.clone(),
         samples: Counts { train: data.train.len(), val: data.val.len(), test: data.test.len() },
+        drawn: plan.spec.data.oversample.as_ref().map(|_| sampling::counts(data, &plan.spec).iter().sum()),
         bad_images: job.bad.iter().map(ToString::to_string).collect(),
         weights,
         plugins: plan.plugins.iter().map(loaded).collect(),

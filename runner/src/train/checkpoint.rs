@@ -1,6 +1,7 @@
 //! Checkpoints: weights, optimizer state and position, in one safetensors file.
 
 use super::TrainError;
+use super::average::{self, Average, AverageState, Whose};
 use super::optimizer::State;
 use crate::engine::Kernels;
 use crate::net::{Net, Param};
@@ -38,6 +39,12 @@ pub struct About {
     pub classes: Vec<String>,
     /// Value of the watched metric with these weights, if one was taken.
     pub watched: Option<f64>,
+    /// Whose weights these are.
+    #[serde(default)]
+    pub weights: Whose,
+    /// What is known of the average of the weights, whose tensors are beside them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub average: Option<AverageState>,
     /// What the epochs of the phase came to.
     #[serde(default)]
     pub history: History,
@@ -45,12 +52,13 @@ pub struct About {
 
 const ABOUT: &str = "runner";
 
-/// Writes weights and, where given, what the optimizer remembers. Without it the file is for use, not for
-/// going on, and has no auxiliary heads.
+/// Writes weights and, where given, what the optimizer remembers and their average. Without the optimizer
+/// the file is for use, not for going on, and has no auxiliary heads.
 pub fn write<D: Kernels>(
     path: &Path,
     net: &Net<D>,
     optimizer: Option<&State<D>>,
+    average: Option<&Average<D>>,
     about: &About,
 ) -> Result<(), TrainError> {
     let mut tensors: Vec<NamedTensor> = net
@@ -70,6 +78,10 @@ pub fn write<D: Kernels>(
             tensors.push(NamedTensor { name, ..NamedTensor::of_param(param, &tensor.to_vec()) });
         }
     }
+    for (param, tensor) in average.iter().flat_map(|average| net.graph.params.iter().zip(average.tensors())) {
+        let name = format!("{}{}", average::PREFIX, param.name);
+        tensors.push(NamedTensor { name, ..NamedTensor::of_param(param, &tensor.to_vec()) });
+    }
     let metadata = BTreeMap::from([(ABOUT.to_owned(), json(about)), ("optimizer_steps".to_owned(), json(&steps))]);
     save(path, &tensors, &metadata, Precision::Float32)?;
     Ok(())
@@ -82,9 +94,15 @@ pub fn about(file: &WeightFile) -> Option<About> {
 
 /// The values of a parameter, in memory order.
 pub fn read_param(file: &mut WeightFile, param: &Param) -> Result<Vec<f32>, WeightsError> {
-    let values = file.read(&param.name)?;
+    read_prefixed(file, "", param)
+}
+
+/// The values of what stands under a parameter's name with a prefix, in memory order.
+pub fn read_prefixed(file: &mut WeightFile, prefix: &str, param: &Param) -> Result<Vec<f32>, WeightsError> {
+    let name = format!("{prefix}{}", param.name);
+    let values = file.read(&name)?;
     if values.len() != param.def.count() {
-        let reason = format!("`{}` has {} values where the net has {}", param.name, values.len(), param.def.count());
+        let reason = format!("`{name}` has {} values where the net has {}", values.len(), param.def.count());
         return Err(WeightsError::File { path: file.path().display().to_string(), reason });
     }
     Ok(layout::to_memory(&param.def, &values))

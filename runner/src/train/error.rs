@@ -53,6 +53,12 @@ pub enum TrainError {
         /// Which group had the largest gradient before, for a person.
         gradients: String,
     },
+    /// A head cannot be fitted to classes that are not there.
+    #[error("the head cannot be fitted: the training split has no image of {classes}")]
+    NoImagesOf {
+        /// Their names.
+        classes: String,
+    },
     /// A frozen tensor changed: an internal error.
     #[error(
         "internal error: frozen tensors changed in phase `{phase}` (hash {before} at its start, {after} at its end)"

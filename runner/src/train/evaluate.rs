@@ -1,6 +1,6 @@
 //! The forward pass over a whole split.
 
-use super::TrainError;
+use super::{TrainError, reconstruct};
 use crate::data::{BadImage, Batch};
 use crate::engine::{KernelSet, Kernels, Tape, Tensor};
 use crate::metrics::{Answers, Scores};
@@ -18,9 +18,11 @@ pub struct Evaluation {
     pub samples: Vec<usize>,
     /// The metrics by the images as they are alone, where several views were averaged.
     pub one_view: Option<Scores>,
+    /// Each sample's mean squared error, where the net reconstructs; then there are no answers.
+    pub errors: Vec<f64>,
 }
 
-/// The logits of a batch, by inference statistics and without random layers.
+/// The logits of a batch, or its reconstructions, by inference statistics and without random layers.
 pub fn logits<D: Kernels>(device: &D, net: &Net<D>, batch: &Batch, kernels: KernelSet) -> Result<Vec<f32>, TrainError> {
     let images = Tensor::from_vec(device, batch.images.clone(), &batch.dims)?;
     let mut tape = Tape::off(kernels);
@@ -42,6 +44,9 @@ pub fn evaluate<D: Kernels>(
     batches: impl Iterator<Item = Result<Batch, BadImage>>,
     mut each: impl FnMut(usize),
 ) -> Result<Evaluation, TrainError> {
+    if net.graph.reconstructs() {
+        return reconstruct::evaluate(device, net, batches, each);
+    }
     let mut answers = Answers::new(net.graph.output().count());
     let mut samples = Vec::new();
     for batch in batches {
@@ -50,7 +55,7 @@ pub fn evaluate<D: Kernels>(
         samples.extend(batch.samples.iter().map(|&sample| sample as usize));
         each(samples.len());
     }
-    Ok(Evaluation { scores: Scores::of(&answers), answers, samples, one_view: None })
+    Ok(Evaluation { scores: Scores::of(&answers), answers, samples, one_view: None, errors: Vec::new() })
 }
 
 /// Evaluates `net` by so many views of each image, `batches` giving those of a view: the probabilities
@@ -72,5 +77,11 @@ pub fn evaluate_views<D: Kernels, B: Iterator<Item = Result<Batch, BadImage>>>(
         all.push(evaluate(device, net, batches(view), |done| each(before + done))?.answers);
     }
     let answers = Answers::mean(&all);
-    Ok(Evaluation { scores: Scores::of(&answers), answers, samples: first.samples, one_view: Some(first.scores) })
+    Ok(Evaluation {
+        scores: Scores::of(&answers),
+        answers,
+        samples: first.samples,
+        one_view: Some(first.scores),
+        errors: Vec::new(),
+    })
 }

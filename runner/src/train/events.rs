@@ -1,5 +1,6 @@
 //! What happens in a run, one JSON object a line in `events.jsonl`.
 
+use super::average::Whose;
 use crate::metrics::{ClassScore, Scores};
 use indexmap::IndexMap;
 use serde::Serialize;
@@ -42,6 +43,9 @@ pub enum Event {
         classes: Vec<String>,
         /// Samples by split.
         samples: Counts,
+        /// Images that an epoch draws, where classes are oversampled.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        drawn: Option<usize>,
         /// Images that cannot be read and are left out.
         bad_images: Vec<String>,
         /// How the weight file was taken, or that weights are random.
@@ -49,6 +53,39 @@ pub enum Event {
         /// The plugins that bring layers.
         #[serde(skip_serializing_if = "Vec::is_empty")]
         plugins: Vec<LoadedPlugin>,
+    },
+    /// The features of the training images are there, for the head to be fitted on.
+    FeaturesExtracted {
+        /// How the head is fitted, for a person.
+        head: String,
+        /// Images.
+        images: usize,
+        /// Features of each.
+        width: usize,
+        /// Images a second.
+        images_per_second: f64,
+        /// Seconds it took.
+        seconds: f64,
+    },
+    /// The head is fitted.
+    HeadFitted {
+        /// What the solver minimized, at the end.
+        objective: f64,
+        /// Iterations of the solver; of one a class the most.
+        iterations: usize,
+        /// Whether it reached its tolerance.
+        converged: bool,
+        /// Mean loss on the training split, without augmentation and class weights.
+        train_loss: f64,
+        /// Accuracy on the training split, likewise.
+        train_accuracy: f64,
+        /// Metrics on the validation split.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        val: Option<Scores>,
+        /// Hash over all of the net but the head: the same as before.
+        frozen_hash: String,
+        /// Seconds that the solver took.
+        seconds: f64,
     },
     /// A phase begins.
     PhaseStarted {
@@ -79,11 +116,18 @@ pub enum Event {
         lr: IndexMap<String, f64>,
         /// Mean loss on the training split, with its augmentation and regularization.
         train_loss: f64,
-        /// Accuracy on the training split, likewise.
-        train_accuracy: f64,
+        /// Accuracy on the training split, likewise; absent where nothing is classified.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        train_accuracy: Option<f64>,
         /// Metrics on the validation split.
         #[serde(skip_serializing_if = "Option::is_none")]
         val: Option<Scores>,
+        /// The same with the moving average of the weights, where there is one.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        val_ema: Option<Scores>,
+        /// Whose weights are the best so far, where these are and a moving average was evaluated too.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        best_weights: Option<Whose>,
         /// The largest norm of all gradients of a step.
         largest_gradient: f64,
         /// Whether these are the best weights so far.
@@ -92,6 +136,16 @@ pub enum Event {
         images_per_second: f64,
         /// Seconds it took, validation included.
         seconds: f64,
+    },
+    /// The average over epochs is done: its running statistics are taken anew.
+    AverageFinished {
+        /// Epochs whose weights are in it.
+        epochs: u64,
+        /// Metrics on the validation split.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        val: Option<Scores>,
+        /// Whether its weights are the best of the run.
+        best: bool,
     },
     /// A checkpoint is on disk.
     CheckpointSaved {
@@ -126,6 +180,9 @@ pub enum Event {
         fallback: bool,
         /// The epoch of the weights that were tested.
         best_epoch: usize,
+        /// Whose weights they are, where weights are averaged.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        best_weights: Option<Whose>,
         /// Metrics on the test split with the best weights.
         #[serde(skip_serializing_if = "Option::is_none")]
         test: Option<Scores>,

@@ -8,19 +8,10 @@ use crate::metrics::{ClassScore, Confusion, Scores, per_class};
 use indexmap::IndexMap;
 use serde::Serialize;
 
-/// Training samples of each class.
-pub fn class_counts(data: &Dataset) -> Vec<usize> {
-    let mut counts = vec![0; data.facts.classes.len()];
-    for &sample in &data.train {
-        counts[data.samples.samples[sample].label] += 1;
-    }
-    counts
-}
-
-/// The training samples in the order of this epoch. A last batch of one sample is left out, since
+/// The samples that an epoch draws, in its order. A last batch of one sample is left out, since
 /// batch norm finds no variance in it; over the epochs every sample has its turn.
-pub fn epoch_order(train: &[usize], seed: u64, epoch: u64, batch: usize) -> Vec<usize> {
-    let mut order = shuffled(train, seed, epoch);
+pub fn epoch_order(drawn: &[usize], seed: u64, epoch: u64, batch: usize) -> Vec<usize> {
+    let mut order = shuffled(drawn, seed, epoch);
     if order.len() > 1 && order.len() % batch == 1 && batch > 1 {
         order.pop();
     }

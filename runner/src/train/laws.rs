@@ -2,6 +2,7 @@
 
 use super::frozen;
 use super::optimizer::State;
+use super::penalties::Penalties;
 use super::step::{StepContext, step};
 use crate::data::Batch;
 use crate::engine::device::open_cpu;
@@ -74,9 +75,10 @@ proptest! {
                 phase,
                 regularization: &Regularization::default(),
                 targets: &LossTargets::plain(),
+                penalties: &Penalties::none(),
                 key: Key::new(3, Purpose::Layer),
             };
-            step(&context, &mut net, &mut optimizer, &batch(), 1.0).unwrap();
+            step(&context, &mut net, &mut optimizer, &batch(), 1.0, 0).unwrap();
             prop_assert_eq!(frozen::hash(&net, &phase.frozen), hash);
             for (id, changed) in changed(&net, &before).into_iter().enumerate() {
                 let param = &net.graph.params[id];

@@ -1,25 +1,36 @@
 //! Training: the loop, the phase clock, checkpoints, stop rules.
 
 mod announce;
+pub mod average;
 pub mod checkpoint;
 pub mod error;
 pub mod evaluate;
 pub mod events;
+pub mod features;
 pub mod files;
 pub mod frozen;
 pub mod gradients;
 #[cfg(test)]
 mod laws;
+pub mod lr_find;
 pub mod not_finite;
 pub mod observer;
 pub mod optimizer;
+pub mod penalties;
 mod pieces;
+pub mod proof;
+pub mod reconstruct;
 pub mod run;
 pub mod run_dir;
+pub mod sampling;
 pub mod so_far;
+pub mod start;
+pub mod statistics;
 pub mod step;
 pub mod stop;
 pub mod summary;
+#[cfg(test)]
+mod tests;
 
 pub use error::TrainError;
 pub use events::{Event, EventLog};

@@ -114,10 +114,11 @@ mod tests {
             phase: &phase,
             regularization: &Regularization::default(),
             targets: &LossTargets { smoothing: 0.1, weights: Some(vec![1.0, 3.0]), soft: false },
+            penalties: &crate::train::penalties::Penalties::none(),
             key: Key::new(3, Purpose::Layer),
         };
         let mut optimizer = State::new(Optimizer::Sgd(Sgd { momentum: 0.0, ..Sgd::default() }));
-        let report = step(&context, net, &mut optimizer, batch, 1.0).unwrap();
+        let report = step(&context, net, &mut optimizer, batch, 1.0, 0).unwrap();
         net.graph.leave_by(Exit::Output);
         report
     }

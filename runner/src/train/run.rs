@@ -1,15 +1,22 @@
-//! The loop: phases, epochs, steps.
+//! The loop: the fit of the head, phases, epochs, steps.
 
-use super::checkpoint::{self, About, Position};
+mod fit;
+
+mod averages;
+mod keep;
+
+use super::average::{Average, Whose};
+use super::checkpoint::Position;
 use super::evaluate::{Evaluation, evaluate_views};
 use super::events::{Event, EventLog};
 use super::not_finite::{self, NotFiniteAt};
 use super::observer::{Observer, Progress};
 use super::optimizer::State;
+use super::penalties::Penalties;
 use super::so_far::{Best, SoFar};
 use super::step::{StepContext, step};
-use super::summary::{Trained, largest_group, measured, rates, watched};
-use super::{RunDir, StopFlag, TrainError, announce, files, frozen};
+use super::summary::{Trained, largest_group, measured, rates};
+use super::{RunDir, StopFlag, TrainError, announce, files, frozen, proof, reconstruct, sampling};
 use crate::data::{BadImage, Dataset, Loader};
 use crate::engine::device::empty_cache;
 use crate::engine::{Kernels, Tensor};
@@ -87,9 +94,13 @@ struct Run<'a, D: Kernels> {
     loader: Loader,
     targets: LossTargets,
     optimizer: State<D>,
+    penalties: Penalties<D>,
+    average: Option<Average<D>>,
     rule: EarlyStopping,
     watch: Watch,
     best: Option<Best<D>>,
+    /// Whose weights are the best.
+    best_whose: Whose,
     so_far: SoFar<D>,
     position: Position,
     log: EventLog,
@@ -112,6 +123,8 @@ impl<'a, D: Kernels> Run<'a, D> {
         );
         Ok(Run {
             device,
+            penalties: Penalties::new(job.plan, &net),
+            average: Average::new(&spec.regularization, &net),
             net,
             loader,
             targets: loss_targets(spec, &job.data),
@@ -119,6 +132,7 @@ impl<'a, D: Kernels> Run<'a, D> {
             rule: spec.regularization.early_stopping.clone().unwrap_or(NEVER),
             watch: Watch::default(),
             best: None,
+            best_whose: Whose::Raw,
             so_far: SoFar::begin(1),
             position: Position { phase: 0, epoch_in_phase: 0, step_in_phase: 0, epoch: 0, step: 0 },
             log,
@@ -138,7 +152,13 @@ impl<'a, D: Kernels> Run<'a, D> {
     fn all(&mut self, weights: String) -> Result<Outcome, TrainError> {
         let plan = self.job.plan;
         self.record(&announce::run_started(self.device, &self.job, weights))?;
-        let mut reason = "all phases are done".to_owned();
+        let mut reason = if plan.phases.is_empty() { "the head is fitted" } else { "all phases are done" }.to_owned();
+        if let Some(head) = &plan.fitted
+            && matches!(self.fit_head(head)?, Turn::Interrupted)
+        {
+            self.save_last()?;
+            return Ok(Outcome::Interrupted);
+        }
         for (number, phase) in plan.phases.iter().enumerate() {
             self.position = Position { phase: number, epoch_in_phase: 0, step_in_phase: 0, ..self.position.clone() };
             match self.phase(phase)? {
@@ -164,6 +184,9 @@ impl<'a, D: Kernels> Run<'a, D> {
         self.optimizer.begin(phase);
         self.watch.waited = 0;
         self.so_far = SoFar::begin(self.position.epoch + 1);
+        if let Some(average) = &mut self.average {
+            average.begin(phase, &self.net);
+        }
         empty_cache(self.device)?;
         let before = frozen::hash(&self.net, &phase.frozen);
         self.record(&announce::phase_started(&self.net, phase, &trainable, self.position.step, before.clone()))?;
@@ -178,6 +201,7 @@ impl<'a, D: Kernels> Run<'a, D> {
         if before != after {
             return Err(TrainError::FrozenChanged { phase: phase.name.clone(), before, after });
         }
+        self.check_average(phase, &after)?;
         let reason = match &turn {
             Turn::GoOn => "it has no epochs".to_owned(),
             Turn::NextPhase(why) | Turn::EarlyStop(why) => why.clone(),
@@ -198,6 +222,9 @@ impl<'a, D: Kernels> Run<'a, D> {
     fn restore_best(&mut self) -> Result<Option<usize>, TrainError> {
         let Some(best) = self.so_far.better_than(self.position.epoch) else { return Ok(None) };
         self.net.params = Params::new(best.weights);
+        if let Some(average) = &mut self.average {
+            average.go_back();
+        }
         self.save_last()?;
         Ok(Some(best.epoch))
     }
@@ -213,7 +240,8 @@ impl<'a, D: Kernels> Run<'a, D> {
         self.position.epoch_in_phase += 1;
 
         let val = if self.job.data.val.is_empty() { None } else { Some(self.evaluate_split(Split::Val)?.scores) };
-        let watched = watched(self.rule.metric, &trained, val.as_ref());
+        let val_ema = self.average_of_epoch(phase)?;
+        let (watched, whose) = averages::better(self.rule.metric, &trained, val.as_ref(), val_ema.as_ref());
         let verdict = match phase.exit {
             Exit::Output => self.watch.see(&self.rule, epoch, watched),
             // What an auxiliary head answers is not what the run is for.
@@ -228,8 +256,10 @@ impl<'a, D: Kernels> Run<'a, D> {
             step: self.position.step,
             lr: rates(phase, trained.factor),
             train_loss: trained.loss,
-            train_accuracy: trained.accuracy,
+            train_accuracy: Some(trained.accuracy).filter(|_| !self.net.graph.reconstructs()),
             val,
+            best_weights: val_ema.as_ref().filter(|_| improved).map(|_| whose),
+            val_ema,
             largest_gradient: trained.largest_gradient,
             best: improved,
             images_per_second: trained.images as f64 / training_seconds,
@@ -237,7 +267,7 @@ impl<'a, D: Kernels> Run<'a, D> {
         })?;
         self.save_last()?;
         if improved {
-            self.keep_best(watched)?;
+            self.keep_better(watched, whose)?;
         }
         // A phase that ends by what it waited for goes before the end of the whole run.
         let by_metric = self.so_far.ends_by_metric(phase);
@@ -253,12 +283,18 @@ impl<'a, D: Kernels> Run<'a, D> {
     fn train_epoch(&mut self, phase: &PhasePlan, epoch: usize) -> Result<Option<Trained>, TrainError> {
         let plan = self.job.plan;
         let batch_size = plan.spec.data.batch;
-        let order = files::epoch_order(&self.job.data.train, plan.spec.seed, epoch as u64, batch_size);
+        let order = files::epoch_order(
+            &sampling::drawn(&self.job.data, &plan.spec, epoch as u64),
+            plan.spec.seed,
+            epoch as u64,
+            batch_size,
+        );
         let context = StepContext {
             device: self.device,
             phase,
             regularization: &plan.spec.regularization,
             targets: &self.targets,
+            penalties: &self.penalties,
             key: Key::new(plan.spec.seed, Purpose::Layer).with(epoch as u64),
         };
         let steps_per_epoch = order.len().div_ceil(batch_size.max(1)) as u64;
@@ -269,7 +305,7 @@ impl<'a, D: Kernels> Run<'a, D> {
             let batch = batch?;
             let clock = Clock { step: self.position.step_in_phase, steps, steps_per_epoch };
             let factor = schedule::factor(&phase.scheduler, phase.warm_up.as_ref(), clock, &self.so_far.history);
-            let report = step(&context, &mut self.net, &mut self.optimizer, &batch, factor)?;
+            let report = step(&context, &mut self.net, &mut self.optimizer, &batch, factor, self.position.step)?;
             if !report.loss.is_finite() {
                 let first = not_finite::first(&context, &self.net, &batch).unwrap_or(NotFiniteAt::Nowhere);
                 return Err(TrainError::NotFinite {
@@ -281,8 +317,14 @@ impl<'a, D: Kernels> Run<'a, D> {
                     gradients: largest_group(phase, &last_norms),
                 });
             }
+            if let Some(average) = &mut self.average {
+                average.step(phase, &self.net)?;
+            }
             self.position.step += 1;
             self.position.step_in_phase += 1;
+            if self.position.step == 1 {
+                proof::after_first_step(self.job.dir, &self.net)?;
+            }
             sums.add(&report, batch.labels.len());
             sums.factor = factor;
             last_norms = report.gradient_norms;
@@ -323,43 +365,17 @@ impl<'a, D: Kernels> Run<'a, D> {
         )
     }
 
-    fn about(&self, watched: Option<f64>) -> About {
-        About {
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            position: self.position.clone(),
-            classes: self.job.data.facts.classes.clone(),
-            watched,
-            history: self.so_far.history.clone(),
-        }
-    }
-
-    fn save_last(&mut self) -> Result<(), TrainError> {
-        checkpoint::write(&self.job.dir.last(), &self.net, Some(&self.optimizer), &self.about(None))?;
-        self.saved("checkpoints/last.safetensors")
-    }
-
-    fn keep_best(&mut self, watched: f64) -> Result<(), TrainError> {
-        let weights = self.net.params.tensors().to_vec();
-        self.best = Some(Best { epoch: self.position.epoch, weights });
-        checkpoint::write(&self.job.dir.best(), &self.net, None, &self.about(Some(watched)))?;
-        self.saved("checkpoints/best.safetensors")
-    }
-
-    fn saved(&mut self, file: &str) -> Result<(), TrainError> {
-        let (epoch, step) = (self.position.epoch, self.position.step);
-        self.record(&Event::CheckpointSaved { file: file.to_owned(), epoch, step })
-    }
-
     /// Tests the best weights and writes the results.
     fn finish(&mut self, reason: String) -> Result<(), TrainError> {
         self.net.graph.leave_by(Exit::Output);
+        self.finish_average()?;
         let best_epoch = self.best.as_ref().map_or(self.position.epoch, |best| best.epoch);
         let last: Vec<Tensor<D>> = self.net.params.tensors().to_vec();
         if let Some(best) = self.best.take() {
             self.net.params = Params::new(best.weights);
         }
         let restore = self.job.plan.spec.regularization.early_stopping.as_ref().is_some_and(|rule| rule.restore_best);
-        if restore && best_epoch != self.position.epoch {
+        if restore && (best_epoch != self.position.epoch || self.best_whose != Whose::Raw) {
             self.save_last()?;
         }
         let test = if self.job.data.test.is_empty() { None } else { Some(self.evaluate_split(Split::Test)?) };
@@ -368,7 +384,9 @@ impl<'a, D: Kernels> Run<'a, D> {
         }
         let classes = &self.job.data.facts.classes;
         let mut scores = IndexMap::new();
-        if let Some(test) = &test {
+        if let Some(test) = test.as_ref().filter(|test| !test.errors.is_empty()) {
+            reconstruct::write_results(self.job.dir, &self.job.data, test, best_epoch)?;
+        } else if let Some(test) = &test {
             let confusion = Confusion::of(&test.answers);
             scores = classes.iter().cloned().zip(per_class::scores(&confusion)).collect();
             files::write_predictions(self.job.dir, &self.job.data, test)?;
@@ -381,6 +399,7 @@ impl<'a, D: Kernels> Run<'a, D> {
             fallback: self.job.data.facts.fallback,
             best_epoch,
             test_one_view: test.as_ref().and_then(|test| test.one_view.clone()),
+            best_weights: self.average.as_ref().map(|_| self.best_whose),
             test: test.map(|test| test.scores),
             classes: scores,
             seconds: self.started.elapsed().as_secs_f64(),
@@ -394,12 +413,13 @@ enum Split {
     Test,
 }
 
-fn loss_targets(spec: &Pipeline, data: &Dataset) -> LossTargets {
+/// Makes the targets of a spec's loss.
+pub fn loss_targets(spec: &Pipeline, data: &Dataset) -> LossTargets {
     let classes = &data.facts.classes;
     let weights = spec.regularization.class_weights.as_ref();
     LossTargets {
         smoothing: spec.regularization.label_smoothing,
-        weights: weights.map(|weights| weights.resolve(classes, &files::class_counts(data))),
+        weights: weights.map(|weights| weights.resolve(classes, &sampling::counts(data, spec))),
         soft: !spec.augmentation.batch.is_empty(),
     }
 }

@@ -1,8 +1,9 @@
 //! One training step: forward, loss, backward, clip, optimize.
 
 use super::optimizer::State;
+use super::penalties::Penalties;
 use super::pieces::{self, Moved};
-use super::{TrainError, gradients};
+use super::{TrainError, gradients, reconstruct};
 use crate::data::Batch;
 use crate::engine::{Gradients, KernelSet, Kernels, Tape, Tensor};
 use crate::metrics::largest;
@@ -21,6 +22,8 @@ pub struct StepContext<'a, D: Kernels> {
     pub regularization: &'a Regularization,
     /// Makes the loss's targets: label smoothing, class weights.
     pub targets: &'a LossTargets,
+    /// What acts on weights besides the loss.
+    pub penalties: &'a Penalties<D>,
     /// The key of (seed, epoch) for random layers.
     pub key: Key,
 }
@@ -36,22 +39,25 @@ pub struct StepReport {
     pub gradient_norms: Vec<f64>,
 }
 
-/// Takes one step, at the groups' learning rates times `factor`. A batch is computed in pieces of the
-/// phase's `micro_batch`: the step is the same, but for batch norm that follows each piece alone. A loss that is not finite changes nothing: no parameter, no statistic.
+/// Takes one step, at the groups' learning rates times `factor`; `number` counts the run's steps from 0. A
+/// batch is computed in pieces of the phase's `micro_batch`: the step is the same, but for batch norm that
+/// follows each piece alone. A loss that is not finite changes nothing: no parameter, no statistic.
 pub fn step<D: Kernels>(
     context: &StepContext<'_, D>,
     net: &mut Net<D>,
     optimizer: &mut State<D>,
     batch: &Batch,
     factor: f64,
+    number: u64,
 ) -> Result<StepReport, TrainError> {
     let classes = net.graph.output().count();
     // Of the whole batch, as its divisor is: the losses of its pieces add up to the batch's.
-    let targets = context.targets.matrix(&batch.targets, classes);
+    let targets = if net.graph.reconstructs() { Vec::new() } else { context.targets.matrix(&batch.targets, classes) };
     let size = context.phase.micro_batch.saturating_mul(classes).max(1);
     let (mut report, mut moved) = (StepReport { loss: 0.0, correct: 0, gradient_norms: Vec::new() }, Moved::nothing());
     let mut so_far: Option<Gradients<D>> = None;
-    for (piece, targets) in pieces::of(batch, context.phase.micro_batch).zip(targets.chunks(size)) {
+    for (place, piece) in pieces::of(batch, context.phase.micro_batch).enumerate() {
+        let targets = targets.chunks(size).nth(place).unwrap_or_default();
         let tape = match so_far.take() {
             None => Tape::recording(KernelSet::default()),
             Some(gradients) => {
@@ -71,7 +77,9 @@ pub fn step<D: Kernels>(
     let Some(mut gradients) = so_far else { return Ok(report) };
     let gradient_norms = gradients::norms(context.phase, net, &mut gradients)?;
     gradients::clip(context.phase, context.regularization, net, &mut gradients, &gradient_norms)?;
+    context.penalties.add(context.phase, net, &mut gradients, number)?;
     optimizer.step(context.phase, net, &mut gradients, factor)?;
+    context.penalties.bound(context.phase, net)?;
     Ok(StepReport { gradient_norms, ..report })
 }
 
@@ -96,7 +104,6 @@ fn pass<D: Kernels>(
 ) -> Result<Passed<D>, TrainError> {
     let classes = net.graph.output().count();
     let images = Tensor::from_vec(context.device, piece.images.clone(), &piece.dims)?;
-    let targets = Tensor::from_vec(context.device, targets.to_vec(), &[piece.labels.len(), classes])?;
     let run = Forward {
         tape: &mut tape,
         training: true,
@@ -105,11 +112,16 @@ fn pass<D: Kernels>(
         samples: &piece.samples,
     };
     let output = net.forward(&images, run).map_err(|(node, error)| TrainError::layer(net, node, &error))?;
-    let loss_tensor = D::cross_entropy(&mut tape, &output.logits, &targets)?;
+    let (loss_tensor, correct) = if net.graph.reconstructs() {
+        (reconstruct::loss(&mut tape, &output.logits, piece)?, 0)
+    } else {
+        let targets = Tensor::from_vec(context.device, targets.to_vec(), &[piece.labels.len(), classes])?;
+        let loss_tensor = context.regularization.loss(&mut tape, &output.logits, &targets)?;
+        let logits = output.logits.to_vec();
+        let rows = logits.chunks_exact(classes).zip(&piece.labels);
+        (loss_tensor, rows.filter(|(row, label)| largest(row) == **label).count())
+    };
     let loss = loss_tensor.to_vec().first().copied().unwrap_or(f32::NAN);
-    let logits = output.logits.to_vec();
-    let correct =
-        logits.chunks_exact(classes).zip(&piece.labels).filter(|(row, label)| largest(row) == **label).count();
     let mut gradients = None;
     if loss.is_finite() {
         gradients = Some(tape.backward(&loss_tensor).map_err(|error| TrainError::back(net, error))?);
@@ -178,9 +190,10 @@ mod tests {
                     phase,
                     regularization: &loaded.pipeline.regularization,
                     targets: &LossTargets::plain(),
+                    penalties: &Penalties::none(),
                     key,
                 };
-                step(&context, &mut net, &mut optimizer, &batch, 1.0).unwrap();
+                step(&context, &mut net, &mut optimizer, &batch, 1.0, 0).unwrap();
                 let visited: usize = optimizer.memory().keys().map(|&id| net.graph.params[id].def.count()).sum();
                 assert_eq!(visited, phase.trainable_values(&net.graph), "{name}, phase {}", phase.name);
                 for (id, before) in before.iter().enumerate().filter(|(id, _)| phase.frozen[*id]) {

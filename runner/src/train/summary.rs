@@ -62,8 +62,8 @@ pub fn measured(trained: &Trained, val: Option<&Scores>) -> Measured {
 pub fn watched(metric: Metric, trained: &Trained, val: Option<&Scores>) -> f64 {
     match (metric, val) {
         (Metric::ValLoss, Some(val)) => val.loss,
-        (Metric::ValAccuracy, Some(val)) => val.accuracy,
-        (Metric::ValBalancedAccuracy, Some(val)) => val.balanced_accuracy,
+        (Metric::ValAccuracy, Some(val)) => val.accuracy.unwrap_or(f64::NAN),
+        (Metric::ValBalancedAccuracy, Some(val)) => val.balanced_accuracy.unwrap_or(f64::NAN),
         (Metric::ValAuc, Some(val)) => val.auc.unwrap_or(0.5),
         (Metric::TrainLoss, _) | (_, None) => trained.loss,
     }

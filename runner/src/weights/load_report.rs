@@ -1,7 +1,9 @@
 //! The load report: which tensors of a weight file go where, and what does not fit.
 
+use super::adapt::Adapted;
 use crate::net::ParamId;
 use std::fmt;
+use std::path::PathBuf;
 
 /// Lines of one kind of gap that are shown to a person; programs get all.
 const SHOWN: usize = 8;
@@ -12,11 +14,20 @@ const SHOWN: usize = 8;
 pub struct LoadReport {
     /// Parameters and the file's tensors that they take.
     pub matched: Vec<(ParamId, String)>,
+    /// Those of them whose values are fitted to another number of channels.
+    pub adapted: Vec<Adapted>,
+    /// The file.
+    pub file: PathBuf,
+    /// The directory of the run that it is a checkpoint of, if it is.
+    pub run: Option<PathBuf>,
     /// Parameters of the net that the file lacks, those of the head and of layers that the spec put
     /// into the backbone apart.
     pub missing: Vec<String>,
     /// Tensors of the file that the net lacks, those of replaced layers apart.
     pub unexpected: Vec<String>,
+    /// How many tensors of the file belong to what the net was cut before, the framework's classifier
+    /// included: the architecture's own, and of no use to this net.
+    pub cut_off: usize,
     /// Parameters whose shapes differ: name, net's, file's (both in file order).
     pub wrong_shape: Vec<(String, Vec<usize>, Vec<usize>)>,
     /// One sentence for each gap that `allow` does not let pass; empty when loading may go on.
@@ -44,6 +55,9 @@ impl fmt::Display for LoadReport {
                 _ if patterns.is_empty() => write!(f, ", {count} {what}")?,
                 _ => write!(f, ", {count} {what} (allowed: {})", patterns.join(", "))?,
             }
+        }
+        if self.cut_off > 0 {
+            write!(f, ", {} cut off", self.cut_off)?;
         }
         for (kind, lines) in [("refused", &self.refused), ("note", &self.notes)] {
             for line in lines.iter().take(SHOWN) {

@@ -3,6 +3,7 @@
 //! A weight file is untrusted: every length, offset and name in it is checked before it is used, and
 //! nothing in it is ever executed.
 
+pub mod adapt;
 pub mod convert;
 pub mod dtype;
 pub mod error;
@@ -18,10 +19,13 @@ mod put_in;
 pub mod report;
 mod safetensors;
 pub mod save;
+pub mod take;
 pub mod wildcard;
 
 #[cfg(test)]
 mod fuzz;
+#[cfg(test)]
+mod heads_tests;
 #[cfg(test)]
 mod testing;
 
@@ -30,3 +34,4 @@ pub use error::WeightsError;
 pub use file::WeightFile;
 pub use load_report::LoadReport;
 pub use save::NamedTensor;
+pub use take::Take;

@@ -5,7 +5,7 @@ use super::file::WeightFile;
 use super::load_report::LoadReport;
 use super::matching::{self, Matching, fits, in_head, is_replaced, may_be_missing};
 use super::put_in;
-use super::{layout, wildcard};
+use super::{Take, adapt, layout, wildcard};
 use crate::backbones::Arch;
 use crate::net::{Graph, ParamId};
 use crate::spec::Allow;
@@ -18,10 +18,22 @@ const MOST_HINTS: usize = 16;
 /// Holds a weight file against a net. The stage `head` and layers that a spec put into the backbone
 /// may be missing from the file, and tensors of layers that it replaced may be left over.
 pub fn report(file: &Path, graph: &Graph, arch: Option<Arch>, allow: &Allow) -> Result<LoadReport, WeightsError> {
-    let file = WeightFile::open(file)?;
-    let matching = matching::best(&file, graph, arch);
-    let mut report = LoadReport { names: matching.label.to_owned(), ..LoadReport::default() };
-    assign(&mut report, &matching, graph);
+    report_of(file, graph, arch, allow, &Take::default())
+}
+
+/// As [`report`], of those tensors that `take` takes.
+pub fn report_of(
+    path: &Path,
+    graph: &Graph,
+    arch: Option<Arch>,
+    allow: &Allow,
+    take: &Take,
+) -> Result<LoadReport, WeightsError> {
+    let file = WeightFile::open(path)?;
+    let matching = matching::best(&file, graph, arch, take);
+    let (names, file) = (matching.label.to_owned(), path.to_owned());
+    let mut report = LoadReport { file, names, ..LoadReport::default() };
+    assign(&mut report, &matching, graph, take);
     judge(&mut report, &matching, graph, allow);
     Ok(report)
 }
@@ -31,7 +43,11 @@ pub fn read(file: &Path, graph: &Graph, report: &LoadReport) -> Result<Vec<(Para
     let mut open = WeightFile::open(file)?;
     let mut values = Vec::with_capacity(report.matched.len());
     for (param, name) in &report.matched {
-        let stored = open.read(name)?;
+        let mut stored = open.read(name)?;
+        if let Some(adapted) = report.adapted.iter().find(|adapted| adapted.param == *param) {
+            let window = graph.params.get(*param).map(|param| param.def.dims.iter().take(2).product());
+            stored = adapt::values(*adapted, &stored, window.unwrap_or(0));
+        }
         match graph.params.get(*param).filter(|param| param.def.count() == stored.len()) {
             Some(found) => values.push((*param, layout::to_memory(&found.def, &stored))),
             None => return Err(WeightsError::at(file, format!("`{name}` is not what it was when it was looked at"))),
@@ -41,20 +57,26 @@ pub fn read(file: &Path, graph: &Graph, report: &LoadReport) -> Result<Vec<(Para
 }
 
 /// Sorts parameters and tensors into matched, missing, unexpected and of another shape.
-fn assign(report: &mut LoadReport, matching: &Matching, graph: &Graph) {
+fn assign(report: &mut LoadReport, matching: &Matching, graph: &Graph, take: &Take) {
     let mut taken = HashSet::new();
     let mut classifier = Vec::new();
     for (id, param) in graph.params.iter().enumerate() {
         let dims = layout::file_dims(&param.def);
         // What replaces a layer has its names, but need not have its shapes.
-        let of_it = |dims_of_file: &[usize]| !is_replaced(graph, id) || fits(&dims, dims_of_file);
+        let adapted = |file: &[usize]| adapt::plan(graph, id, &dims, file, take.adapt?);
+        let of_it = |file: &[usize]| !is_replaced(graph, id) || fits(&dims, file) || adapted(file).is_some();
         let source = matching.source(&param.name);
         let source = source.filter(|(_, stored)| stored.dtype.is_float() && of_it(&stored.dims));
         report.total += usize::from(source.is_some() || !may_be_missing(graph, id));
         match source {
             Some((name, stored)) => {
                 taken.insert(name);
-                if !fits(&dims, &stored.dims) {
+                if let Some(adapted) = adapted(&stored.dims) {
+                    let adapt::Adapted { from, to, how, .. } = adapted;
+                    let by = how.name();
+                    report.notes.push(format!("{}: adapted from {from} to {to} channels by {by}", param.name));
+                    report.adapted.push(adapted);
+                } else if !fits(&dims, &stored.dims) {
                     report.wrong_shape.push((param.name.clone(), dims, stored.dims.clone()));
                     continue;
                 }
@@ -71,7 +93,9 @@ fn assign(report: &mut LoadReport, matching: &Matching, graph: &Graph) {
         report.notes.push(format!("the head starts from the file's classifier: {}", classifier.join(", ")));
     }
     let left = matching.stored.keys().filter(|name| !taken.contains(name.as_str())).cloned();
-    let (replaced, unexpected) = left.partition(|name| put_in::is_of_replaced(name, matching, graph));
+    let (cut_off, left): (Vec<String>, Vec<String>) = left.partition(|name| matching.is_cut_off(name, graph));
+    report.cut_off = cut_off.len();
+    let (replaced, unexpected) = left.into_iter().partition(|name| put_in::is_of_replaced(name, matching, graph));
     report.unexpected = unexpected;
     report.notes.extend(put_in::notes(&report.matched, replaced, matching, graph));
 }

@@ -78,12 +78,12 @@ impl Convolution {
     }
 
     /// The values of the matrix of columns where it is made at once, else 0.
-    fn few_columns(&self) -> usize {
+    pub(super) fn few_columns(&self) -> usize {
         let few = self.groups == 1 && !self.is_product() && self.slide.rows() <= FEW;
         if few { self.slide.rows() * self.slide.taps() * self.slide.channels } else { 0 }
     }
 
-    fn forward(&self, x: &[f32], weight: &[f32], columns: Storage, y: &mut [f32]) {
+    pub(super) fn forward(&self, x: &[f32], weight: &[f32], columns: Storage, y: &mut [f32]) {
         if self.is_product() {
             let inputs = self.slide.channels;
             let x = Matrix::new(x, self.slide.rows(), inputs);
@@ -124,7 +124,7 @@ impl Convolution {
         });
     }
 
-    fn input_gradient(&self, weight: &[f32], gy: &[f32], columns: Storage, gx: &mut [f32]) {
+    pub(super) fn input_gradient(&self, weight: &[f32], gy: &[f32], columns: Storage, gx: &mut [f32]) {
         if self.is_product() {
             let gy = Matrix::new(gy, self.slide.rows(), self.outputs);
             let weight = Matrix::new(weight, self.slide.channels, self.outputs);
@@ -175,7 +175,7 @@ impl Convolution {
 
     /// The sum over pixels is split over taps and over rows. Each split of the rows has its own
     /// sum; they are added in order.
-    fn weight_gradient(&self, device: &Cpu, x: &[f32], gy: &[f32], gw: &mut [f32]) -> Backward<()> {
+    pub(super) fn weight_gradient(&self, device: &Cpu, x: &[f32], gy: &[f32], gw: &mut [f32]) -> Backward<()> {
         let rows = self.slide.rows();
         let one_tap = self.group_inputs() * self.outputs;
         let taps = if self.slide.taps() * self.group_inputs() <= TAP_VALUES { self.slide.taps() } else { 1 };

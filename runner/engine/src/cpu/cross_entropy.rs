@@ -46,7 +46,7 @@ fn row_loss(logits: &[f32], targets: &[f32]) -> f64 {
 }
 
 /// `ln(sum of e^x)`; NaN when any value is NaN.
-fn log_sum_exp(values: &[f32]) -> f64 {
+pub fn log_sum_exp(values: &[f32]) -> f64 {
     let largest = values.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     let largest = if largest.is_finite() { f64::from(largest) } else { 0.0 };
     largest + values.iter().map(|&value| (f64::from(value) - largest).exp()).sum::<f64>().ln()

@@ -16,22 +16,27 @@ mod buffer;
 mod columns;
 mod concat;
 mod conv;
+mod conv_transpose;
 mod cross_entropy;
 mod curve;
 mod depthwise;
+mod focal;
 pub(crate) mod foreign;
 mod gemm;
 mod linear;
 mod max_pool;
 mod mean_pool;
+mod penalty;
 mod scale;
 mod split;
+mod squared_error;
 mod update;
+mod upsample;
 mod wide;
 
 use super::{
-    Activation, AdamWStep, BatchStatistics, Broadcast, Cpu, Foreign, Gradients, KernelSet, Kernels, Result, SgdStep,
-    Tape, Tensor, Window, assembled,
+    Activation, AdamWStep, BatchStatistics, Broadcast, Cpu, Foreign, Gradients, Interpolation, KernelSet, Kernels,
+    Pull, Result, SgdStep, Tape, Tensor, Window, assembled,
 };
 use std::sync::Arc;
 
@@ -134,6 +139,38 @@ impl Kernels for Cpu {
         choose!(cross_entropy::cross_entropy(tape, logits, targets))
     }
 
+    fn focal_loss(
+        tape: &mut Tape<Self>,
+        logits: &Tensor<Self>,
+        targets: &Tensor<Self>,
+        gamma: f64,
+    ) -> Result<Tensor<Self>> {
+        choose!(focal::focal_loss(tape, logits, targets, gamma))
+    }
+
+    fn conv_transpose2d(
+        tape: &mut Tape<Self>,
+        x: &Tensor<Self>,
+        weight: &Tensor<Self>,
+        window: &Window,
+        size: [usize; 2],
+    ) -> Result<Tensor<Self>> {
+        choose!(conv_transpose::conv_transpose2d(tape, x, weight, window, size))
+    }
+
+    fn upsample(
+        tape: &mut Tape<Self>,
+        x: &Tensor<Self>,
+        factor: [usize; 2],
+        interpolation: Interpolation,
+    ) -> Result<Tensor<Self>> {
+        choose!(upsample::upsample(tape, x, factor, interpolation))
+    }
+
+    fn mean_squared_error(tape: &mut Tape<Self>, x: &Tensor<Self>, target: &Tensor<Self>) -> Result<Tensor<Self>> {
+        choose!(squared_error::mean_squared_error(tape, x, target))
+    }
+
     fn foreign(
         tape: &mut Tape<Self>,
         operation: Arc<dyn Foreign>,
@@ -174,6 +211,24 @@ impl Kernels for Cpu {
 
     fn clip_gradient(gradients: &mut Gradients<Self>, tensor: &Tensor<Self>, limit: f32) -> Result<()> {
         update::clip_gradient(gradients, tensor, limit)
+    }
+
+    fn pull(pull: &Pull<'_, Self>, gradients: &mut Gradients<Self>, tensor: &Tensor<Self>) -> Result<()> {
+        penalty::pull(pull, gradients, tensor)
+    }
+
+    fn add_to_gradient(gradients: &mut Gradients<Self>, tensor: &Tensor<Self>, values: &Tensor<Self>) -> Result<()> {
+        penalty::add_to_gradient(gradients, tensor, values)
+    }
+
+    fn limit_norms(tensor: &mut Tensor<Self>, bound: f64) -> Result<()> {
+        penalty::limit_norms(tensor, bound);
+        Ok(())
+    }
+
+    fn approach(average: &mut Tensor<Self>, tensor: &Tensor<Self>, share: f64) -> Result<()> {
+        penalty::approach(average, tensor, share);
+        Ok(())
     }
 
     fn all_finite(tensor: &Tensor<Self>) -> Result<bool> {

@@ -97,7 +97,7 @@ pub fn all_finite(tensor: &Tensor<Cpu>) -> bool {
 }
 
 /// A tensor's gradient, in place.
-fn of<'a>(gradients: &'a mut Gradients<Cpu>, tensor: &Tensor<Cpu>) -> Result<&'a mut [f32]> {
+pub fn of<'a>(gradients: &'a mut Gradients<Cpu>, tensor: &Tensor<Cpu>) -> Result<&'a mut [f32]> {
     let storage = gradients.inner().get_or_alloc_mut(tensor.flat()).map_err(EngineError::device("gradient"))?;
     Ok(storage.as_mut_slice())
 }

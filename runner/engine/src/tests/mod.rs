@@ -2,11 +2,14 @@
 
 mod check;
 mod conv;
+mod decoder;
 mod elementwise;
+mod focal;
 mod foreign;
 mod linear;
 mod net;
 mod norm;
+mod penalty;
 mod pool;
 // The generator of the crate above, which this one cannot depend on.
 #[path = "../../../src/random.rs"]

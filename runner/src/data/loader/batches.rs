@@ -4,12 +4,26 @@ use super::Batch;
 use super::work::{Mode, Work};
 use crate::augment::Pixels;
 use crate::data::BadImage;
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{Builder, JoinHandle};
 
 /// The least number of batches that are made or wait while the reader has one.
 pub const AHEAD: usize = 3;
+
+/// Above which bit of a row's identity stands how often its sample came before.
+const REPEAT: u32 = 40;
+
+/// By place in an order: how often what stands there comes before it.
+fn repeats(order: &[usize]) -> Vec<u64> {
+    let mut seen = HashMap::new();
+    let count = |place: &usize| {
+        let times = seen.entry(*place).or_insert(0);
+        *times += 1;
+        *times - 1
+    };
+    order.iter().map(count).collect()
+}
 
 /// How many batches of `size` are made or wait while the reader has one.
 pub fn ahead(size: usize, workers: usize) -> usize {
@@ -28,6 +42,8 @@ struct Shared {
     work: Arc<Work>,
     mode: Mode,
     order: Vec<usize>,
+    /// By place in the order: how often its sample comes before it.
+    repeats: Vec<u64>,
     size: usize,
     ahead: usize,
     state: Mutex<State>,
@@ -64,6 +80,10 @@ impl Batches {
             work,
             mode,
             order: order.to_vec(),
+            repeats: match mode {
+                Mode::Training { .. } => repeats(order),
+                Mode::Evaluation | Mode::View(_) => vec![0; order.len()],
+            },
             size,
             ahead: ahead(size, workers),
             state: Mutex::new(State { next: 0, read: 0, waiting: VecDeque::new(), stop: false }),
@@ -132,15 +152,22 @@ impl Shared {
         &self.order[start..self.order.len().min(start + self.size)]
     }
 
+    /// Who the rows of a batch are for random layers: a sample that comes again is another.
+    fn identities(&self, batch: usize) -> Vec<u64> {
+        let repeats = self.repeats.iter().skip(batch * self.size);
+        self.places(batch).iter().zip(repeats).map(|(&place, repeat)| place as u64 | repeat << REPEAT).collect()
+    }
+
     /// Prepares the next sample, and its batch if it was the last. False when there is no more to
     /// do, or no room and `patient` is false.
     fn work_on_one(&self, patient: bool) -> bool {
         let Some(taken) = self.take(patient) else { return false };
         let (batch, row) = (taken / self.size, taken % self.size);
-        let sample = self.work.sample(self.order[taken], self.mode);
+        let sample = self.work.sample(self.order[taken], self.repeats[taken], self.mode);
         if let Some(samples) = self.put(batch, row, sample) {
             let images: Result<Vec<Pixels>, BadImage> = samples.into_iter().flatten().collect();
-            let made = images.map(|images| self.work.batch(batch, self.places(batch), &images, self.mode));
+            let identities = self.identities(batch);
+            let made = images.map(|images| self.work.batch(batch, self.places(batch), identities, &images, self.mode));
             let mut state = self.lock();
             let slot = batch - state.read;
             if let Some(slot) = state.waiting.get_mut(slot) {

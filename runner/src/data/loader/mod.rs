@@ -25,7 +25,8 @@ pub struct Batch {
     /// Each row's probabilities of the classes, (N, K): one-hot, unless a batch augmentation mixed
     /// rows. Label smoothing and class weights are not in it yet.
     pub targets: Vec<f32>,
-    /// Each row's place in the data set's samples: its identity for random layers.
+    /// Each row's identity for random layers: its place in the data set's samples, and above bit 40 how
+    /// often the order had it before (0 unless classes are oversampled).
     pub samples: Vec<u64>,
 }
 
@@ -74,7 +75,8 @@ impl Loader {
         shuffled(indices, self.seed, epoch)
     }
 
-    /// Batches of `size` over the samples `order`, each augmented by (seed, epoch, sample). At most
+    /// Batches of `size` over the samples `order`, each augmented by (seed, epoch, sample), and by how often
+    /// it came before where it comes more than once. At most
     /// a few batches are ahead of the reader. The last batch may be smaller. A batch that holds an
     /// unreadable image is an error in its place; the batches after it still come.
     pub fn training(

@@ -222,3 +222,24 @@ fn views_are_drawn_by_sample_and_view_alone() {
     let row = plain[0].images.len() / 8;
     assert_eq!(run(2, &[5], 2)[0].images, two[0].images[5 * row..][..row]);
 }
+
+#[test]
+fn a_sample_that_comes_again_is_augmented_anew() {
+    let train = augmentation().train;
+    let images = Arc::new(Numbered::good());
+    let loader = loader(&images, 5, Augmentation { train, ..Augmentation::default() }, 2);
+    let rows = |order: &[usize]| -> Vec<(u64, Vec<f32>)> {
+        let batches: Vec<Batch> = loader.training(order, 2, 1).collect::<Result<_, _>>().unwrap();
+        let rows = |batch: &Batch| {
+            let images = batch.images.chunks(432).map(<[f32]>::to_vec);
+            batch.samples.iter().copied().zip(images).collect::<Vec<_>>()
+        };
+        batches.iter().flat_map(rows).collect()
+    };
+    let once = rows(&[3, 1]);
+    let again = rows(&[3, 1, 3, 4, 3]);
+    assert_eq!(again[..2], once, "the first time is as if it were the only one");
+    assert_eq!([again[2].0, again[4].0], [3 | 1 << 40, 3 | 2 << 40]);
+    assert!(again[2].1 != again[0].1 && again[4].1 != again[2].1 && again[4].1 != again[0].1);
+    assert_eq!(again, rows(&[3, 1, 3, 4, 3]));
+}

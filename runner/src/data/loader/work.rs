@@ -28,8 +28,9 @@ pub struct Work {
 }
 
 impl Work {
-    /// One sample, by its place in the data set: read, augmented and brought to size.
-    pub fn sample(&self, place: usize, mode: Mode) -> Result<Pixels, BadImage> {
+    /// One sample, by its place in the data set: read, augmented and brought to size. `repeat` is how often
+    /// the epoch had it before: each time it is augmented by numbers of its own.
+    pub fn sample(&self, place: usize, repeat: u64, mode: Mode) -> Result<Pixels, BadImage> {
         let Some(sample) = self.data.samples.samples.get(place) else {
             return Err(BadImage { name: format!("sample {place}"), reason: "there is no such sample".to_owned() });
         };
@@ -39,6 +40,7 @@ impl Work {
             Ok(match mode {
                 Mode::Training { epoch } => {
                     let key = Key::new(self.seed, Purpose::Augment).with(epoch).with(place as u64);
+                    let key = if repeat == 0 { key } else { key.with(repeat) };
                     self.prepare.training(image, epoch, key)
                 }
                 Mode::Evaluation => self.prepare.evaluation(image),
@@ -52,7 +54,7 @@ impl Work {
     }
 
     /// The batch of this number, of samples that are prepared.
-    pub fn batch(&self, number: usize, places: &[usize], images: &[Pixels], mode: Mode) -> Batch {
+    pub fn batch(&self, number: usize, places: &[usize], identities: Vec<u64>, images: &[Pixels], mode: Mode) -> Batch {
         let dims = self.prepare.dims();
         let (samples, image_len) = (places.len(), dims.iter().product::<usize>());
         let classes = self.data.samples.classes.len();
@@ -78,7 +80,7 @@ impl Work {
             dims: [samples, height, width, channels],
             labels,
             targets: values.targets,
-            samples: places.iter().map(|&place| place as u64).collect(),
+            samples: identities,
         }
     }
 }

@@ -10,6 +10,7 @@ use crate::random::{Key, Purpose};
 use crate::regularize::LossTargets;
 use crate::spec::{self, Override};
 use crate::train::optimizer::State;
+use crate::train::penalties::Penalties;
 use crate::train::step::{StepContext, step};
 use crate::weights::init;
 use std::path::{Path, PathBuf};
@@ -82,9 +83,10 @@ fn the_counts_are_what_the_optimizer_visits() {
             phase,
             regularization: &plan.spec.regularization,
             targets: &LossTargets::plain(),
+            penalties: &Penalties::none(),
             key: Key::new(plan.spec.seed, Purpose::Layer),
         };
-        step(&context, &mut net, &mut optimizer, &batch, 1.0).unwrap();
+        step(&context, &mut net, &mut optimizer, &batch, 1.0, 0).unwrap();
 
         let visited: usize = optimizer.memory().keys().map(|&param| net.params.get(param).len()).sum();
         assert_eq!(visited, told.trainable, "{}", told.name);

@@ -1,10 +1,12 @@
 //! The plan as a person reads it.
 
 use super::{
-    BoundaryReport, ChangeReport, GroupReport, NormReport, PhaseReport, PlanReport, StageReport, WeightsReport,
+    BoundaryReport, ChangeReport, Drawn, FittedReport, GroupReport, NormReport, PhaseReport, PlanReport, StageReport,
+    WeightsReport,
 };
 use crate::plan::pattern::overview;
 use crate::report::number::{bytes, grouped, rate, rounded};
+use crate::spec::Task;
 use comfy_table::{CellAlignment, Table, presets};
 use std::fmt;
 
@@ -15,7 +17,13 @@ impl fmt::Display for PlanReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{}\n\n{}", self.name, header(self))?;
         writeln!(f, "Layers\n\n{}", stages(self))?;
-        write!(f, "Phases\n\n{}", phases(&self.phases))?;
+        if let Some(fitted) = &self.fitted {
+            write!(f, "Head\n\n{}", head(fitted))?;
+        }
+        if !self.phases.is_empty() {
+            let space = if self.fitted.is_some() { "\n" } else { "" };
+            write!(f, "{space}Phases\n\n{}", phases(&self.phases))?;
+        }
         if let Some(settings) = settings(self) {
             write!(f, "\n{settings}")?;
         }
@@ -29,16 +37,29 @@ impl fmt::Display for PlanReport {
 fn header(report: &PlanReport) -> String {
     let mut table = table();
     table.add_row(["data", &report.data.description]);
-    table.add_row(["classes", &classes(&report.data.classes)]);
+    match report.task {
+        Task::Classify => table.add_row(["classes", &classes(&report.data.classes)]),
+        Task::Reconstruct => table.add_row(["task", "reconstruct: the images themselves are the targets"]),
+    };
+    if let Some(drawn) = &report.data.drawn {
+        table.add_row(["epoch", &oversampled(drawn)]);
+    }
     table.add_row(["input", &format!("{} in batches of {}", shape(&report.input), report.batch)]);
     if let Some(budget) = report.memory_budget {
         table.add_row(["memory", &format!("at most {}", bytes(budget))]);
     }
-    table.add_row(["net", report.backbone.as_deref().unwrap_or("written in the spec")]);
+    let net = report.backbone.as_deref().unwrap_or("written in the spec");
+    match &report.features {
+        Some(tap) => table.add_row(["net", &format!("{net}, cut after {tap}")]),
+        None => table.add_row(["net", net]),
+    };
     for change in &report.changes {
         table.add_row(["", &changed(change)]);
     }
     table.add_row(["weights", &report.weights.as_ref().map_or_else(|| "random".to_owned(), weights)]);
+    if let Some(checkpoint) = report.weights.as_ref().and_then(|weights| weights.run.as_ref()) {
+        table.add_row(["", checkpoint]);
+    }
     for note in report.weights.iter().flat_map(|weights| &weights.notes) {
         table.add_row(["", note]);
     }
@@ -58,6 +79,16 @@ fn classes(classes: &[String]) -> String {
     format!("{}: {names}{more}", classes.len())
 }
 
+/// `1620 images, oversampled: erythrocyte 540, leukocyte 540, platelet 540`
+fn oversampled(drawn: &Drawn) -> String {
+    let Some(images) = drawn.images else {
+        return "oversampled; how many images is known once the data is there".into();
+    };
+    let classes = drawn.classes.iter().take(CLASSES).map(|(class, count)| format!("{class} {count}"));
+    let more = if drawn.classes.len() > CLASSES { ", ..." } else { "" };
+    format!("{images} images, oversampled: {}{more}", classes.collect::<Vec<_>>().join(", "))
+}
+
 /// `layer3.dropout inserted, 6x6x256`
 fn changed(change: &ChangeReport) -> String {
     let ChangeReport { name, layer, replaces, output } = change;
@@ -74,9 +105,11 @@ fn weights(weights: &WeightsReport) -> String {
     ];
     let gaps = gaps.into_iter().filter(|(_, tensors)| !tensors.is_empty());
     let parts = [format!("{file}: {matched} of {total} tensors ({names})")];
+    let cut_off = (weights.cut_off > 0).then(|| format!("{} cut off", weights.cut_off));
     parts
         .into_iter()
         .chain(gaps.map(|(what, tensors)| format!("{} {what}", tensors.len())))
+        .chain(cut_off)
         .collect::<Vec<_>>()
         .join(", ")
 }
@@ -100,6 +133,15 @@ fn stages(report: &PlanReport) -> String {
         table.add_row([head.name.clone(), shape(&head.output), parameters, work, layers(head)]);
     }
     align(&mut table, &[1, 2, 3]);
+    render(&table)
+}
+
+fn head(head: &FittedReport) -> String {
+    let mut table = table();
+    table.add_row(["fitted", &head.how]);
+    table.add_row(["features", &format!("{} values of each training image, as it is", grouped(head.features))]);
+    let (parameters, frozen) = (grouped(head.parameters), grouped(head.frozen));
+    table.add_row(["trainable", &format!("{parameters} in {}, {frozen} frozen", head.layer)]);
     render(&table)
 }
 

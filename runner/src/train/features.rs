@@ -1,0 +1,55 @@
+//! Features of whole splits: what a frozen net gives at a boundary, batch by batch, without a tape.
+
+use super::TrainError;
+use crate::data::{BadImage, Batch};
+use crate::engine::{KernelSet, Kernels, Tape, Tensor};
+use crate::net::{Forward, Net, NodeId, Source};
+use crate::random::{Key, Purpose};
+
+/// Features of samples, in order.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Features {
+    /// Each sample's values, one after the other.
+    pub values: Vec<f32>,
+    /// Each sample's class.
+    pub labels: Vec<usize>,
+    /// Each sample's place in the data set.
+    pub samples: Vec<usize>,
+}
+
+/// What goes into `node`, over the batches of a split, by inference statistics and without random
+/// layers. `each` is told how many samples are done, and says whether to go on: `None` where it did not.
+pub fn extract<D: Kernels>(
+    device: &D,
+    net: &Net<D>,
+    node: NodeId,
+    batches: impl Iterator<Item = Result<Batch, BadImage>>,
+    mut each: impl FnMut(usize) -> bool,
+) -> Result<Option<Features>, TrainError> {
+    let mut features = Features::default();
+    for batch in batches {
+        let batch = batch?;
+        features.values.extend(activations(device, net, node, &batch)?);
+        features.labels.extend_from_slice(&batch.labels);
+        features.samples.extend(batch.samples.iter().map(|&sample| sample as usize));
+        if !each(features.samples.len()) {
+            return Ok(None);
+        }
+    }
+    Ok(Some(features))
+}
+
+fn activations<D: Kernels>(device: &D, net: &Net<D>, node: NodeId, batch: &Batch) -> Result<Vec<f32>, TrainError> {
+    let images = Tensor::from_vec(device, batch.images.clone(), &batch.dims)?;
+    let mut tape = Tape::off(KernelSet::default());
+    let run = Forward {
+        tape: &mut tape,
+        training: false,
+        norms: &[],
+        key: Key::new(0, Purpose::Layer),
+        samples: &batch.samples,
+    };
+    let part = net.forward_range(0..node, vec![(Source::Image, images)], run);
+    let part = part.map_err(|(node, error)| TrainError::layer(net, node, &error))?;
+    Ok(part.live.into_iter().next().map(|(_, values)| values.to_vec()).unwrap_or_default())
+}
