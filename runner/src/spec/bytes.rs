@@ -38,7 +38,8 @@ impl FromStr for Bytes {
         if let Ok(whole) = number.parse::<u64>() {
             return whole.checked_mul(size).map(Bytes).ok_or_else(|| format!("`{text}` is more than there can be"));
         }
-        let number: f64 = number.parse().map_err(|_| wrong())?;
+        let plain = number.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+        let number: f64 = number.parse().ok().filter(|_| plain).ok_or_else(wrong)?;
         let bytes = (number * size as f64).round();
         // Up to 2^63, so that rounding cannot reach beyond what a number of bytes holds.
         if (0.0..9.2e18).contains(&bytes) { Ok(Bytes(bytes as u64)) } else { Err(wrong()) }

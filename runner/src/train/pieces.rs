@@ -158,10 +158,13 @@ mod tests {
         for (begin, end) in [(0, 3), (3, 5)] {
             stepped(&mut steps, &cut(&batch(), begin, end), phase, usize::MAX, still);
         }
-        assert_eq!(values(&pieces), values(&steps));
+        let same = |a: &[Vec<f32>], b: &[Vec<f32>]| {
+            a.iter().flatten().zip(b.iter().flatten()).all(|(a, b)| (a - b).abs() < 1e-6)
+        };
+        assert!(same(&values(&pieces), &values(&steps)));
         let mut whole = net();
         stepped(&mut whole, &batch(), phase, usize::MAX, still);
-        assert_ne!(values(&pieces), values(&whole));
+        assert!(!same(&values(&pieces), &values(&whole)));
     }
 
     #[test]
