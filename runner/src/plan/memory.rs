@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, HashMap};
 const BYTES: u64 = 4;
 
 /// An estimate of the most memory that a phase holds at once, in bytes. It is rather too high than too
-/// low: what [`super::budget`] allows by it is kept.
+/// low: what the budget of `memory_budget` allows by it is kept.
 ///
 /// It leaves out what does not grow with the net, the batch and the image: the program itself, and a data
 /// set that lies in memory; and an image while it is decoded and varied.
