@@ -5,7 +5,7 @@ pub mod schedule;
 pub mod sgd;
 
 pub use adamw::AdamW;
-pub use schedule::{Clock, Scheduler, WarmUp};
+pub use schedule::{Clock, Rewarm, Scheduler, WarmUp};
 pub use sgd::Sgd;
 
 use schemars::JsonSchema;

@@ -20,6 +20,7 @@ pub mod penalties;
 pub mod phase;
 pub mod plugins;
 pub mod rates;
+pub mod rewarm;
 pub mod runs;
 mod surgery;
 #[cfg(test)]
@@ -160,7 +161,9 @@ impl Plan {
 /// The phases of a schedule in a net. What is wrong goes to `problems`.
 pub fn phases(schedule: &Schedule, graph: &Graph, problems: &mut Problems) -> Vec<PhasePlan> {
     let drafts = expand::expand(schedule, graph, problems);
-    drafts.iter().map(|draft| PhasePlan::resolve(draft, graph, problems)).collect()
+    let mut phases: Vec<PhasePlan> = drafts.iter().map(|draft| PhasePlan::resolve(draft, graph, problems)).collect();
+    rewarm::mark(&drafts, &mut phases, problems);
+    phases
 }
 
 /// The problems without what they say twice: the phases of a shorthand have the same ones, and where

@@ -22,6 +22,8 @@ pub struct PhasePlan {
     pub scheduler: Scheduler,
     /// How they rise before.
     pub warm_up: Option<WarmUp>,
+    /// How the rates of groups that trained in the phase before rise, in the place of that.
+    pub rewarm: Option<WarmUp>,
     /// Whether the optimizer begins anew.
     pub reset_optimizer: bool,
     /// The greatest norm of the gradients, in place of regularization's.
@@ -63,6 +65,8 @@ pub struct Group {
     pub lr: f64,
     /// Its weight decay; `None` is the optimizer's.
     pub weight_decay: Option<f64>,
+    /// Whether it trained in the phase before, and warms up again.
+    pub again: bool,
 }
 
 impl PhasePlan {
@@ -82,6 +86,7 @@ impl PhasePlan {
             restore_best: given.restore_best,
             scheduler: given.scheduler.clone().unwrap_or_default(),
             warm_up: given.warm_up.clone(),
+            rewarm: given.rewarm.as_ref().map(|rewarm| rewarm.0.clone()),
             reset_optimizer: given.reset_optimizer,
             clip_grad_norm: given.clip_grad_norm,
             clip_grad_value: given.clip_grad_value,
@@ -171,7 +176,7 @@ fn groups_of(
             let message = format!("nothing of `{name}` trains: it is batch norm, which does not train in this phase");
             problems.push(Problem::new(draft.at.train(entry), message).help("see `batch_norm` of the phase"));
         }
-        groups.push(Group { name: name.clone(), pattern: name.clone(), params, lr, weight_decay });
+        groups.push(Group { name: name.clone(), pattern: name.clone(), params, lr, weight_decay, again: false });
     }
     rates::by_stage(groups, &draft.phase.lr, graph)
 }

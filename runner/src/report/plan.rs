@@ -214,6 +214,9 @@ pub struct PhaseReport {
     /// How they rise before.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub warm_up: Option<WarmUp>,
+    /// How the rates of what trained in the phase before rise, in the place of that.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rewarm: Option<WarmUp>,
     /// Whether the optimizer begins anew.
     #[serde(skip_serializing_if = "is_false")]
     pub reset_optimizer: bool,
@@ -437,6 +440,7 @@ fn of_phase(plan: &Plan, phase: &PhasePlan) -> PhaseReport {
         restore_best: phase.restore_best,
         scheduler: Some(phase.scheduler.clone()).filter(|scheduler| *scheduler != Scheduler::default()),
         warm_up: phase.warm_up.clone(),
+        rewarm: phase.rewarm.clone(),
         reset_optimizer: phase.reset_optimizer,
         clip_grad_norm: phase.clip_grad_norm,
         clip_grad_value: phase.clip_grad_value,

@@ -2,7 +2,7 @@
 
 use super::check::{NOT_NEGATIVE, each, range, stages};
 use super::{LearningRate, Path, PerGroup, Problem, Problems, Until};
-use crate::optim::{Scheduler, WarmUp};
+use crate::optim::{Rewarm, Scheduler, WarmUp};
 use crate::regularize::{clip_grad_norm, clip_grad_value};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -39,6 +39,10 @@ pub struct Phase {
     /// Learning rates rise before the scheduler begins; in place of the schedule's `warm_up`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub warm_up: Option<WarmUp>,
+    /// A warm-up of those groups alone that trained in the phase before too, in the place of `warm_up`: a number
+    /// of epochs, or what `warm_up` takes. Groups that join begin as they would without it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rewarm: Option<Rewarm>,
     /// Whether the optimizer forgets all that it remembers when the phase begins. By default it goes on
     /// with the momentum or moments of parameters that trained in the phase before.
     #[serde(default, skip_serializing_if = "is_false")]
@@ -90,6 +94,7 @@ impl Phase {
             lr,
             scheduler: None,
             warm_up: None,
+            rewarm: None,
             reset_optimizer: false,
             batch_norm: None,
             weight_decay: None,
@@ -116,6 +121,9 @@ impl Phase {
         }
         if let Some(warm_up) = &self.warm_up {
             self.check_warm_up(warm_up, &at.key("warm_up"), problems);
+        }
+        if let Some(Rewarm(rewarm)) = &self.rewarm {
+            self.check_warm_up(rewarm, &at.key("rewarm"), problems);
         }
         if let Some(decay) = &self.weight_decay {
             each(problems, &at.key("weight_decay"), decay, NOT_NEGATIVE, "weight decay");

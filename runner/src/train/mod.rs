@@ -6,6 +6,7 @@ pub mod checkpoint;
 pub mod error;
 pub mod evaluate;
 pub mod events;
+pub mod factors;
 pub mod features;
 pub mod files;
 pub mod frozen;

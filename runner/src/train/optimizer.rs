@@ -1,5 +1,6 @@
 //! The optimizer's state, and its step over the groups of a phase.
 
+use super::factors::Factors;
 use crate::engine::optimizer::{AdamWStep, SgdStep};
 use crate::engine::{Gradients, Kernels, Result, Tensor};
 use crate::layers::Role;
@@ -47,17 +48,17 @@ impl<D: Kernels> State<D> {
     }
 
     /// Moves every parameter of every group of the phase by its gradient. Learning rates are the groups'
-    /// times `factor`, which the scheduler gives.
+    /// times their factors, which the scheduler gives.
     pub fn step(
         &mut self,
         phase: &PhasePlan,
         net: &mut Net<D>,
         gradients: &mut Gradients<D>,
-        factor: f64,
+        factors: Factors,
     ) -> Result<()> {
         for group in &phase.groups {
             for &id in &group.params {
-                self.step_one(group, group.lr * factor, id, net, gradients)?;
+                self.step_one(group, group.lr * factors.of_group(group), id, net, gradients)?;
             }
         }
         Ok(())
@@ -114,8 +115,14 @@ mod tests {
 
     #[test]
     fn norms_and_biases_decay_only_where_the_spec_says_so() {
-        let group =
-            |weight_decay| Group { name: "head".into(), pattern: "head".into(), params: vec![], lr: 0.1, weight_decay };
+        let group = |weight_decay| Group {
+            name: "head".into(),
+            pattern: "head".into(),
+            params: vec![],
+            lr: 0.1,
+            weight_decay,
+            again: false,
+        };
         let plain = Optimizer::AdamW(AdamW { weight_decay: 0.5, ..AdamW::default() });
         let all = Optimizer::Sgd(Sgd { weight_decay: 0.5, decay_norm_and_bias: true, ..Sgd::default() });
         let decay = |optimizer, own, role| weight_decay(optimizer, &group(own), role);

@@ -9,6 +9,7 @@ use super::average::{Average, Whose};
 use super::checkpoint::Position;
 use super::evaluate::{Evaluation, evaluate_views};
 use super::events::{Event, EventLog};
+use super::factors::Factors;
 use super::not_finite::{self, NotFiniteAt};
 use super::observer::{Observer, Progress};
 use super::optimizer::State;
@@ -22,7 +23,7 @@ use crate::engine::device::empty_cache;
 use crate::engine::{Kernels, Tensor};
 use crate::metrics::{Confusion, per_class};
 use crate::net::{Exit, Net, Params};
-use crate::optim::{Clock, schedule};
+use crate::optim::Clock;
 use crate::plan::{PhasePlan, Plan};
 use crate::random::{Key, Purpose};
 use crate::regularize::{EarlyStopping, LossTargets, Metric, Verdict, Watch};
@@ -254,7 +255,7 @@ impl<'a, D: Kernels> Run<'a, D> {
             phase: phase.name.clone(),
             epoch,
             step: self.position.step,
-            lr: rates(phase, trained.factor),
+            lr: rates(phase, trained.factors),
             train_loss: trained.loss,
             train_accuracy: Some(trained.accuracy).filter(|_| !self.net.graph.reconstructs()),
             val,
@@ -304,8 +305,8 @@ impl<'a, D: Kernels> Run<'a, D> {
         for batch in self.loader.training(&order, batch_size, epoch as u64) {
             let batch = batch?;
             let clock = Clock { step: self.position.step_in_phase, steps, steps_per_epoch };
-            let factor = schedule::factor(&phase.scheduler, phase.warm_up.as_ref(), clock, &self.so_far.history);
-            let report = step(&context, &mut self.net, &mut self.optimizer, &batch, factor, self.position.step)?;
+            let factors = Factors::of(phase, clock, &self.so_far.history);
+            let report = step(&context, &mut self.net, &mut self.optimizer, &batch, factors, self.position.step)?;
             if !report.loss.is_finite() {
                 let first = not_finite::first(&context, &self.net, &batch).unwrap_or(NotFiniteAt::Nowhere);
                 return Err(TrainError::NotFinite {
@@ -326,7 +327,7 @@ impl<'a, D: Kernels> Run<'a, D> {
                 proof::after_first_step(self.job.dir, &self.net)?;
             }
             sums.add(&report, batch.labels.len());
-            sums.factor = factor;
+            sums.factors = factors;
             last_norms = report.gradient_norms;
             self.observer.progress(Progress {
                 doing: &phase.name,

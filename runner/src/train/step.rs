@@ -1,5 +1,6 @@
 //! One training step: forward, loss, backward, clip, optimize.
 
+use super::factors::Factors;
 use super::optimizer::State;
 use super::penalties::Penalties;
 use super::pieces::{self, Moved};
@@ -39,7 +40,7 @@ pub struct StepReport {
     pub gradient_norms: Vec<f64>,
 }
 
-/// Takes one step, at the groups' learning rates times `factor`; `number` counts the run's steps from 0. A
+/// Takes one step, at the groups' learning rates times their factors; `number` counts the run's steps from 0. A
 /// batch is computed in pieces of the phase's `micro_batch`: the step is the same, but for batch norm that
 /// follows each piece alone. A loss that is not finite changes nothing: no parameter, no statistic.
 pub fn step<D: Kernels>(
@@ -47,7 +48,7 @@ pub fn step<D: Kernels>(
     net: &mut Net<D>,
     optimizer: &mut State<D>,
     batch: &Batch,
-    factor: f64,
+    factors: impl Into<Factors>,
     number: u64,
 ) -> Result<StepReport, TrainError> {
     let classes = net.graph.output().count();
@@ -78,7 +79,7 @@ pub fn step<D: Kernels>(
     let gradient_norms = gradients::norms(context.phase, net, &mut gradients)?;
     gradients::clip(context.phase, context.regularization, net, &mut gradients, &gradient_norms)?;
     context.penalties.add(context.phase, net, &mut gradients, number)?;
-    optimizer.step(context.phase, net, &mut gradients, factor)?;
+    optimizer.step(context.phase, net, &mut gradients, factors.into())?;
     context.penalties.bound(context.phase, net)?;
     Ok(StepReport { gradient_norms, ..report })
 }

@@ -1,5 +1,6 @@
 //! What an epoch comes to: its means, its learning rates, the watched metric.
 
+use super::factors::Factors;
 use super::gradients;
 use super::step::StepReport;
 use crate::metrics::Scores;
@@ -18,8 +19,8 @@ pub struct Trained {
     pub accuracy: f64,
     /// The largest norm of all gradients of a step.
     pub largest_gradient: f64,
-    /// The scheduler's factor in the last step.
-    pub factor: f64,
+    /// The scheduler's factors in the last step.
+    pub factors: Factors,
 }
 
 impl Trained {
@@ -41,9 +42,10 @@ impl Trained {
     }
 }
 
-/// The learning rate of each group of a phase, where the scheduler gives `factor`.
-pub fn rates(phase: &PhasePlan, factor: f64) -> IndexMap<String, f64> {
-    phase.groups.iter().map(|group| (group.name.clone(), group.lr * factor)).collect()
+/// The learning rate of each group of a phase, where the scheduler gives these factors.
+pub fn rates(phase: &PhasePlan, factors: impl Into<Factors>) -> IndexMap<String, f64> {
+    let factors = factors.into();
+    phase.groups.iter().map(|group| (group.name.clone(), group.lr * factors.of_group(group))).collect()
 }
 
 /// All that can be watched of an epoch.

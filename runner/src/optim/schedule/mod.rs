@@ -11,6 +11,7 @@ pub mod exponential;
 pub mod one_cycle;
 pub mod polynomial;
 pub mod reduce_on_plateau;
+pub mod rewarm;
 pub mod step;
 pub mod warm_up;
 
@@ -24,6 +25,7 @@ pub use exponential::Exponential;
 pub use one_cycle::OneCycle;
 pub use polynomial::Polynomial;
 pub use reduce_on_plateau::ReduceOnPlateau;
+pub use rewarm::Rewarm;
 pub use step::StepDecay;
 pub use warm_up::WarmUp;
 

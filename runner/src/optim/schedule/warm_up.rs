@@ -25,7 +25,7 @@ pub struct WarmUp {
 }
 
 impl WarmUp {
-    fn default_from() -> f64 {
+    pub(super) fn default_from() -> f64 {
         0.01
     }
 

@@ -225,12 +225,13 @@ fn settings_of(phase: &PhaseReport, batch: usize) -> Vec<String> {
     });
     let pieces = (phase.micro_batch < batch).then(|| format!("batches in pieces of {}", phase.micro_batch));
     let rates = over_time(phase).map(|course| format!("learning rates: {course}"));
+    let again = phase.rewarm.as_ref().map(|rewarm| format!("what trained before: {rewarm} from {}", rewarm.from));
     let until = phase.until.as_ref().map(|until| format!("ends when {until}"));
     let restore = phase.restore_best.then(|| "the next phase begins with its best weights".to_owned());
     let reset = phase.reset_optimizer.then(|| "the optimizer begins anew".to_owned());
     let norm = phase.clip_grad_norm.map(|norm| format!("gradients are clipped to a norm of {norm}"));
     let value = phase.clip_grad_value.map(|value| format!("gradients are clipped to values up to {value}"));
-    [ends, pieces, rates, until, restore, reset, norm, value].into_iter().flatten().collect()
+    [ends, pieces, rates, again, until, restore, reset, norm, value].into_iter().flatten().collect()
 }
 
 /// How a phase's learning rates change, where they do.
