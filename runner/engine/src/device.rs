@@ -83,8 +83,26 @@ pub fn empty_cache<D: Kernels>(device: &D) -> Result<()> {
 /// Keeps no more memory for later: what is freed goes back to the system at once. Slower, but what is
 /// held is then what lives, whatever sizes there were before.
 pub fn keep_nothing<D: Kernels>(device: &D) -> Result<()> {
+    give_back_at_once();
     device.try_disable_cache().map_err(EngineError::device("cache"))
 }
+
+/// What is freed goes back to the system, from a mebibyte on. Else glibc raises that bound to the largest
+/// block that was freed, up to 32 MiB, and keeps what is smaller.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+fn give_back_at_once() {
+    use std::ffi::c_int;
+    unsafe extern "C" {
+        fn mallopt(parameter: c_int, value: c_int) -> c_int;
+    }
+    // `M_MMAP_THRESHOLD` in malloc.h.
+    const MMAP_THRESHOLD: c_int = -3;
+    // SAFETY: glibc's own function, by its own signature; it only sets how later blocks are allocated.
+    unsafe { mallopt(MMAP_THRESHOLD, 1 << 20) };
+}
+
+#[cfg(not(all(target_os = "linux", target_env = "gnu")))]
+fn give_back_at_once() {}
 
 impl std::fmt::Display for DeviceName {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 #[serde(deny_unknown_fields)]
 pub struct Sigmoid {}
 
-elementwise!(Sigmoid, Sigmoid, keeps output);
+elementwise!(Sigmoid, Sigmoid, keeps inputs);
 
 #[cfg(test)]
 mod tests {

@@ -14,11 +14,13 @@ pub fn activate(tape: &mut Tape<Cpu>, x: &Tensor<Cpu>, activation: Activation) -
     if !tape.records(&[x]) {
         return Ok(y);
     }
-    let (of_y, of_x, x) = (Slot::of(&y), Slot::of(x), x.clone());
+    // The output is kept by the layer after it as well, so that the input need not be kept at all.
+    let kept = if slope_shows_in_value(activation) { y.clone() } else { x.clone() };
+    let (of_y, of_x) = (Slot::of(&y), Slot::of(x));
     tape.push(move |flow| {
         let gy = of_y.take(flow)?;
         let gx = of_x.get(flow)?;
-        with_curve!(Some(activation), C => add_gradient::<C>(x.values(), &gy, gx));
+        with_curve!(Some(activation), C => add_gradient::<C>(kept.values(), &gy, gx));
         Ok(())
     });
     Ok(y.wanting_grad(true))
@@ -41,11 +43,18 @@ pub fn add(
         return Ok(y);
     }
     let (of_y, slots) = (Slot::of(&y), [Slot::wanted(a), Slot::wanted(b)]);
-    let operands = activation.map(|activation| (activation, a.clone(), b.clone()));
+    let kept = activation.map(|activation| {
+        let kept = if slope_shows_in_value(activation) { (y.clone(), None) } else { (a.clone(), Some(b.clone())) };
+        (activation, kept)
+    });
     tape.push(move |flow| {
         let mut gy = of_y.take(flow)?;
-        if let Some((activation, a, b)) = operands {
-            with_curve!(Some(activation), C => steepen_by_sum::<C>(a.values(), b.values(), &mut gy));
+        match kept {
+            Some((activation, (a, Some(b)))) => {
+                with_curve!(Some(activation), C => steepen_by_sum::<C>(a.values(), b.values(), &mut gy));
+            }
+            Some((activation, (y, None))) => with_curve!(Some(activation), C => steepen::<C>(y.values(), &mut gy)),
+            None => {}
         }
         for slot in slots.into_iter().flatten() {
             split::add_into(slot.get(flow)?, &gy);
@@ -53,6 +62,19 @@ pub fn add(
         Ok(())
     });
     Ok(y.wanting_grad(true))
+}
+
+/// Whether the slope at a value is that at its argument: it is for those that only cut.
+fn slope_shows_in_value(activation: Activation) -> bool {
+    matches!(activation, Activation::Relu | Activation::Relu6)
+}
+
+/// Multiplies a gradient by the slope at `z`.
+fn steepen<C: Curve>(z: &[f32], g: &mut [f32]) {
+    split::chunks(g, ELEMENTS, |number, g| {
+        let z = &z[number * ELEMENTS..][..g.len()];
+        wide(|| g.iter_mut().zip(z).for_each(|(g, &z)| *g *= C::slope(z)));
+    });
 }
 
 fn apply<C: Curve>(x: &[f32], y: &mut [f32]) {
