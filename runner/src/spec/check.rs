@@ -12,6 +12,9 @@ use std::ops::{Bound, RangeBounds};
 /// The largest image, in pixels a side.
 const MAX_SIZE: usize = 4096;
 
+/// The largest batch, in images.
+const MAX_BATCH: usize = 1 << 20;
+
 /// All that is wrong with a spec in itself.
 pub fn check(spec: &Pipeline) -> Problems {
     let mut problems = Problems::default();
@@ -95,7 +98,7 @@ fn name(problems: &mut Problems, path: Path, name: &str) {
 fn data(problems: &mut Problems, path: &Path, data: &Data) {
     image(problems, &path.key("image"), &data.image);
     split(problems, &path.key("split"), &data.split);
-    range(problems, path.key("batch"), &data.batch, 1.., "the batch");
+    range(problems, path.key("batch"), &data.batch, 1..=MAX_BATCH, "the batch");
     if let Some(micro_batch) = data.micro_batch {
         range(problems, path.key("micro_batch"), &micro_batch, 1.., "the piece of a batch");
     }

@@ -13,6 +13,7 @@ pub mod frozen;
 pub mod gradients;
 #[cfg(test)]
 mod laws;
+pub mod lock;
 pub mod lr_find;
 pub mod not_finite;
 pub mod observer;
@@ -21,6 +22,7 @@ pub mod penalties;
 mod pieces;
 pub mod proof;
 pub mod reconstruct;
+pub mod reload;
 pub mod run;
 pub mod run_dir;
 pub mod sampling;

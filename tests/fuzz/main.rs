@@ -1,0 +1,154 @@
+//! Nonsense for specs: whatever a file says, reading and planning it ends, soon, in a plan or in errors.
+//!
+//! `FUZZ_CASES=1000000 cargo test --release -p runner --test fuzz` tries as many cases as one likes;
+//! `FUZZ_SEED` begins elsewhere. A case that fails is written to `target/fuzz/`; once it is mended it is
+//! kept in `tests/fuzz/found/`, which is tried each time.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod mutate;
+
+use mutate::Mutator;
+use peak_alloc::PeakAlloc;
+use runner::plan::Plan;
+use runner::report::PlanReport;
+use runner::spec::{self, Source};
+use std::fs;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+#[global_allocator]
+static ALLOCATOR: PeakAlloc = PeakAlloc;
+
+/// What a case may take.
+const LONGEST: Duration = Duration::from_secs(1);
+const LARGEST: usize = 256 << 20;
+
+fn repository(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(path)
+}
+
+/// The specs of a folder, and of the folders in it.
+fn specs(folder: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(repository(folder)).into_iter().flatten() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|extension| extension == "yaml") {
+            found.push(fs::read_to_string(path).unwrap());
+        } else if path.is_dir() {
+            found.extend(specs(&format!("{folder}/{}", path.file_name().unwrap().display())));
+        }
+    }
+    found.sort();
+    found
+}
+
+/// How far cases came: fuzzing that never gets past the first gate finds nothing.
+static READ: AtomicU64 = AtomicU64::new(0);
+static PLANNED: AtomicU64 = AtomicU64::new(0);
+
+/// Reads, checks and plans a text. Files and plugins that a case may name are not opened.
+fn try_one(text: &str) {
+    let dir = repository("pipelines");
+    let Ok(loaded) = spec::load_text("spec.yaml", text, &dir, &[]) else { return };
+    READ.fetch_add(1, Ordering::Relaxed);
+    let spec = &loaded.pipeline;
+    let generated = |source: &Source| matches!(source, Source::Synthetic(_) | Source::Dataset(_));
+    let sources = [Some(&spec.data.source), spec.data.fallback.as_ref()];
+    if !spec.plugins.is_empty() || !sources.into_iter().flatten().all(generated) {
+        drop(spec::check(spec));
+        return;
+    }
+    match Plan::new(spec, &dir) {
+        Ok(plan) => drop((PLANNED.fetch_add(1, Ordering::Relaxed), PlanReport::of(&plan).to_string())),
+        // That the errors can be shown is a part of it.
+        Err(problems) => assert!(!loaded.error(&problems).to_string().is_empty()),
+    }
+}
+
+/// What is wrong with a case, if anything. One that takes too long is tried again: the machine may have
+/// been busy with something else.
+fn fault(text: &str) -> Option<String> {
+    let mut slow = None;
+    for _ in 0..3 {
+        let before = ALLOCATOR.current_usage();
+        ALLOCATOR.reset_peak_usage();
+        let begun = Instant::now();
+        let went = catch_unwind(AssertUnwindSafe(|| try_one(text)));
+        let (took, most) = (begun.elapsed(), ALLOCATOR.peak_usage().saturating_sub(before));
+        if went.is_err() {
+            return Some("it panicked".to_owned());
+        }
+        if most > LARGEST {
+            return Some(format!("it held {} MB", most >> 20));
+        }
+        if took <= LONGEST {
+            return None;
+        }
+        slow = Some(format!("it took {took:?}"));
+    }
+    slow
+}
+
+fn keep(text: &str, number: u64) -> PathBuf {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("../fuzz");
+    fs::create_dir_all(&folder).unwrap();
+    let path = folder.join(format!("case-{number}.yaml"));
+    fs::write(&path, text).unwrap();
+    path
+}
+
+fn number_from(variable: &str, default: u64) -> u64 {
+    std::env::var(variable).map_or(default, |number| number.parse().expect("a number"))
+}
+
+/// The case that is being tried: its number, and its text for when it never ends.
+static NUMBER: AtomicU64 = AtomicU64::new(0);
+static TEXT: Mutex<String> = Mutex::new(String::new());
+
+/// Ends the program when a case does not: it could not be told otherwise.
+fn watch_for_hangs() {
+    std::thread::spawn(|| {
+        loop {
+            let before = NUMBER.load(Ordering::Relaxed);
+            std::thread::sleep(20 * LONGEST);
+            if NUMBER.load(Ordering::Relaxed) == before && before > 0 {
+                let path = keep(&TEXT.lock().unwrap(), before);
+                eprintln!("case {before} does not end: {}", path.display());
+                std::process::abort();
+            }
+        }
+    });
+}
+
+/// One test, as what is held is counted over the whole program.
+#[test]
+fn nonsense_is_refused_and_nothing_breaks() {
+    let found = specs("tests/fuzz/found");
+    for text in &found {
+        assert_eq!(fault(text), None, "{text}");
+    }
+    let seeds: Vec<String> = [specs("pipelines"), specs("runner/src/spec/testdata"), specs("docs/src"), found].concat();
+    assert!(seeds.iter().filter(|text| text.contains("schedule:")).count() >= 3, "there are seeds");
+    let (cases, seed) = (number_from("FUZZ_CASES", 3000), number_from("FUZZ_SEED", 0));
+    let mutator = Mutator::new(&seeds, seed);
+    watch_for_hangs();
+    std::panic::set_hook(Box::new(|_| ()));
+    let mut faults = Vec::new();
+    for number in 1..=cases {
+        let text = mutator.case(number);
+        TEXT.lock().unwrap().clone_from(&text);
+        NUMBER.store(number, Ordering::Relaxed);
+        if let Some(fault) = fault(&text) {
+            faults.push(format!("case {number}: {fault}: {}", keep(&text, number).display()));
+        }
+    }
+    NUMBER.store(0, Ordering::Relaxed);
+    drop(std::panic::take_hook());
+    let (read, planned) = (READ.load(Ordering::Relaxed), PLANNED.load(Ordering::Relaxed));
+    println!("{cases} cases: {read} read, {planned} planned, {} failed", faults.len());
+    assert!(read > cases / 10 && planned > cases / 100, "of {cases} cases {read} were read, {planned} planned");
+    assert!(faults.is_empty(), "{} of {cases} cases failed:\n{}", faults.len(), faults.join("\n"));
+}

@@ -1,0 +1,225 @@
+//! Makes nonsense of specs that make sense.
+
+use runner::random::{Key, Purpose, Stream};
+use serde_yaml::Value;
+
+/// What YAML, numbers and texts are harmed by.
+const PIECES: &[&str] = &[
+    "&a ",
+    "*a",
+    "<<: *a",
+    "!!binary ",
+    "!x ",
+    "|",
+    ">-",
+    "- ",
+    ": ",
+    "{",
+    "}",
+    "[",
+    "]",
+    "? ",
+    "---",
+    "...",
+    "\t",
+    "\u{feff}",
+    "\0",
+    "\u{85}",
+    "\u{2028}",
+    "#",
+    "\"",
+    "'",
+    "%",
+    "@",
+    "`",
+    ",",
+    "\r\n",
+    "\r",
+    "é",
+    "😀",
+    "null",
+    "~",
+    "true",
+    "99999999999999999999",
+    "18446744073709551615",
+    "-9223372036854775808",
+    "-1",
+    "0",
+    "1e400",
+    "-0.0",
+    ".nan",
+    ".inf",
+    "0x7fffffff",
+    "0o17",
+    "1_000",
+    "4096",
+    "1e-320",
+    "re:(a+)+$",
+    "re:[",
+    "*",
+    "..",
+    "/",
+    "blocks.0-99999999",
+    "-2",
+    "classes",
+    "x: &x [*x, *x]",
+];
+
+/// Numbers and texts at the ends of what is possible.
+fn extreme(random: &mut Stream) -> Value {
+    const TEXTS: [&str; 9] = ["", "*", "re:(", "re:(x*)*$", "classes", "a.b", "0", "\u{0}", "head"];
+    let floats = [f64::NAN, f64::INFINITY, -0.0, 1e308, -1e308, 5e-324, 0.5, -0.5];
+    let whole = [0, 1, 2, -1, 3, 4096, 4097, i64::MAX, i64::MIN, 1 << 31, 1 << 40];
+    match random.below(8) {
+        0 => Value::Null,
+        1 => Value::Bool(random.chance(0.5)),
+        2 => Value::from(floats[random.below(floats.len())]),
+        3 | 4 => Value::from(whole[random.below(whole.len())]),
+        5 => Value::from(u64::MAX),
+        6 => Value::Sequence(Vec::new()),
+        _ => Value::from(TEXTS[random.below(TEXTS.len())]),
+    }
+}
+
+/// Makes case after case, each a function of the seed and its number.
+pub struct Mutator {
+    seeds: Vec<String>,
+    values: Vec<Value>,
+    key: Key,
+}
+
+impl Mutator {
+    pub fn new(seeds: &[String], seed: u64) -> Self {
+        let values = seeds.iter().filter_map(|text| serde_yaml::from_str(text).ok()).collect();
+        Mutator { seeds: seeds.to_vec(), values, key: Key::new(seed, Purpose::Check).named("fuzz") }
+    }
+
+    pub fn case(&self, number: u64) -> String {
+        let random = &mut self.key.with(number).stream();
+        let mut text = if random.chance(0.6) {
+            self.of_values(random)
+        } else {
+            self.seeds[random.below(self.seeds.len())].clone()
+        };
+        let rounds = if random.chance(0.5) { random.below(2) } else { random.below(6) };
+        for _ in 0..rounds {
+            text = self.of_text(&text, random);
+        }
+        text
+    }
+
+    /// A spec some of whose values are others.
+    fn of_values(&self, random: &mut Stream) -> String {
+        let mut value = self.values[random.below(self.values.len())].clone();
+        for _ in 0..=random.below(4) {
+            let nodes = count(&value);
+            let at = random.below(nodes);
+            let new = match random.below(3) {
+                0 => {
+                    let other = &self.values[random.below(self.values.len())];
+                    nth(other, &mut random.below(count(other))).cloned()
+                }
+                _ => Some(extreme(random)),
+            };
+            change(&mut value, &mut { at }, random, new.unwrap_or(Value::Null));
+        }
+        serde_yaml::to_string(&value).unwrap_or_default()
+    }
+
+    /// A text some of whose characters or lines are others.
+    fn of_text(&self, text: &str, random: &mut Stream) -> String {
+        let mut lines: Vec<&str> = text.split('\n').collect();
+        let line = random.below(lines.len());
+        match random.below(9) {
+            0 => drop(lines.remove(line)),
+            1 => {
+                let times = if random.chance(0.1) { 2000 } else { 1 };
+                (0..times).for_each(|_| lines.insert(line, lines[line]));
+            }
+            2 => {
+                let other = random.below(lines.len());
+                lines.swap(line, other);
+            }
+            3 => {
+                let (part, other) = (lines.split_off(line), &self.seeds[random.below(self.seeds.len())]);
+                drop(part);
+                let other: Vec<&str> = other.split('\n').collect();
+                let from = random.below(other.len());
+                lines.extend(&other[from..]);
+            }
+            4 => {
+                let indented = format!("{}{}", " ".repeat(random.below(4)), lines[line].trim_start());
+                lines[line] = &indented;
+                return lines.join("\n");
+            }
+            5 => {
+                let (open, close) = [("[", "]"), ("{a: ", "}"), ("- ", "")][random.below(3)];
+                let depth = [3, 70, 3000][random.below(3)];
+                let nested = format!("{} {}{}", lines[line], open.repeat(depth), close.repeat(depth));
+                lines[line] = &nested;
+                return lines.join("\n");
+            }
+            _ => return in_a_place(text, random),
+        }
+        lines.join("\n")
+    }
+}
+
+/// A few characters taken out, a piece put in their place.
+fn in_a_place(text: &str, random: &mut Stream) -> String {
+    let places: Vec<usize> = text.char_indices().map(|(place, _)| place).chain([text.len()]).collect();
+    let from = random.below(places.len());
+    let to = (from + random.below(4)).min(places.len() - 1);
+    let piece = if random.chance(0.8) { PIECES[random.below(PIECES.len())] } else { "" };
+    format!("{}{piece}{}", &text[..places[from]], &text[places[to]..])
+}
+
+/// How many values there are in a value, itself included.
+fn count(value: &Value) -> usize {
+    1 + match value {
+        Value::Sequence(list) => list.iter().map(count).sum(),
+        Value::Mapping(map) => map.values().map(count).sum(),
+        _ => 0,
+    }
+}
+
+/// The value of this number, counted from the top.
+fn nth<'a>(value: &'a Value, left: &mut usize) -> Option<&'a Value> {
+    if *left == 0 {
+        return Some(value);
+    }
+    *left -= 1;
+    match value {
+        Value::Sequence(list) => list.iter().find_map(|value| nth(value, left)),
+        Value::Mapping(map) => map.values().find_map(|value| nth(value, left)),
+        _ => None,
+    }
+}
+
+/// Changes the value of this number: another in its place, its entries fewer, more or renamed.
+fn change(value: &mut Value, left: &mut usize, random: &mut Stream, new: Value) -> bool {
+    if *left == 0 {
+        match value {
+            Value::Mapping(map) if random.chance(0.5) && !map.is_empty() => {
+                let key = map.keys().nth(random.below(map.len())).cloned().unwrap_or_default();
+                let taken = map.remove(&key).unwrap_or_default();
+                if random.chance(0.3) {
+                    map.insert(Value::from("lr"), taken);
+                }
+            }
+            Value::Sequence(list) if random.chance(0.5) && !list.is_empty() => {
+                let entry = list[random.below(list.len())].clone();
+                let times = if random.chance(0.1) { 300 } else { 1 };
+                list.extend(std::iter::repeat_n(entry, times));
+            }
+            other => *other = new,
+        }
+        return true;
+    }
+    *left -= 1;
+    match value {
+        Value::Sequence(list) => list.iter_mut().any(|value| change(value, left, random, new.clone())),
+        Value::Mapping(map) => map.values_mut().any(|value| change(value, left, random, new.clone())),
+        _ => false,
+    }
+}
