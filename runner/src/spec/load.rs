@@ -172,7 +172,7 @@ mod tests {
     fn a_later_problem_in_a_value_of_set_points_at_it() {
         let loaded = read(SPEC, &["seed=1", "data.batch=0"]).unwrap();
         let error = loaded.error(&spec::check(&loaded.pipeline));
-        assert_eq!(error.to_string(), "--set:1:12: the batch must be at least 1, found 0");
+        assert_eq!(error.to_string(), "--set:1:12: the batch must be at least 1 and at most 1048576, found 0");
     }
 
     #[test]

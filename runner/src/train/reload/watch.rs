@@ -173,15 +173,15 @@ mod tests {
         }
     }
 
-    fn saved(text: &str) -> Option<Seen> {
-        Some(Seen::Saved(text.as_bytes().to_vec()))
+    fn saved(text: &str) -> Seen {
+        Seen::Saved(text.as_bytes().to_vec())
     }
 
     #[test]
     fn a_save_by_writing_is_seen() {
         each_way(|path, watch| {
             fs::write(path, "two").unwrap();
-            assert_eq!(watch.wait(LONG), saved("two"));
+            assert_eq!(watch.wait(LONG), Some(saved("two")));
         });
     }
 
@@ -192,7 +192,7 @@ mod tests {
                 let beside = path.with_extension("tmp");
                 fs::write(&beside, text).unwrap();
                 fs::rename(&beside, path).unwrap();
-                assert_eq!(watch.wait(LONG), saved(text));
+                assert_eq!(watch.wait(LONG), Some(saved(text)));
             }
         });
     }
@@ -203,7 +203,7 @@ mod tests {
             fs::write(path, "").unwrap();
             thread::sleep(Duration::from_millis(100));
             fs::write(path, "two").unwrap();
-            assert_eq!(watch.wait(LONG), saved("two"));
+            assert_eq!(watch.wait(LONG), Some(saved("two")));
         });
     }
 
@@ -219,7 +219,7 @@ mod tests {
             file.write_all(piece.as_bytes()).unwrap();
             thread::sleep(Duration::from_millis(5));
         }
-        assert_eq!(watch.wait(LONG), saved("two"));
+        assert_eq!(watch.wait(LONG), Some(saved("two")));
         assert_eq!(watch.wait(SHORT), None);
     }
 
@@ -238,7 +238,7 @@ mod tests {
             fs::remove_file(path).unwrap();
             assert!(matches!(watch.wait(LONG), Some(Seen::Gone(_))));
             fs::write(path, "one").unwrap();
-            assert_eq!(watch.wait(LONG), saved("one"));
+            assert_eq!(watch.wait(LONG), Some(saved("one")));
         });
     }
 
@@ -249,7 +249,7 @@ mod tests {
             thread::sleep(SHORT);
             fs::write(path, "three").unwrap();
             thread::sleep(SHORT);
-            assert_eq!(watch.latest(), saved("three"));
+            assert_eq!(watch.latest(), Some(saved("three")));
             assert_eq!(watch.latest(), None);
         });
     }
