@@ -11,6 +11,12 @@ pub fn to_yaml(pipeline: &Pipeline) -> Result<String, serde_yaml::Error> {
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
+/// The pipeline as a value, as [`to_yaml`] writes it: what is told of two specs is told of these, so that
+/// it does not count how a thing is written.
+pub fn to_value(pipeline: &Pipeline) -> Result<serde_yaml::Value, serde_yaml::Error> {
+    serde_yaml::from_str(&to_yaml(pipeline)?)
+}
+
 /// The pipeline with its paths made absolute; they are relative to `dir`, the folder of the spec.
 pub fn absolute(pipeline: &Pipeline, dir: &Path) -> Pipeline {
     // The folder of `spec.yaml` is written as nothing.
