@@ -1,4 +1,5 @@
-//! The reference pages of the book, made from the schema and so from the types' own words.
+//! The reference pages of the book, made from the schema and so from the types' own words; and that of
+//! what a reload changes, made from its table.
 
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;
@@ -26,20 +27,17 @@ const ONE_OR_LIST: &str = "OneOrList_";
 pub fn pages() -> Vec<(String, String)> {
     let schema = super::schema().to_value();
     let starts: BTreeSet<&str> = PAGES.iter().flat_map(|(_, _, starts)| starts.iter().copied()).collect();
-    PAGES
-        .iter()
-        .map(|(file, title, begin)| {
-            let mut page =
-                Page { schema: &schema, text: format!("# {title}\n"), seen: BTreeSet::new(), starts: &starts };
-            for name in *begin {
-                page.definition(name, name);
-            }
-            if *file == "layers" {
-                page.text.push_str(LAYERS_OF_PLUGINS);
-            }
-            (format!("{file}.md"), page.text)
-        })
-        .collect()
+    let of_types = PAGES.iter().map(|(file, title, begin)| {
+        let mut page = Page { schema: &schema, text: format!("# {title}\n"), seen: BTreeSet::new(), starts: &starts };
+        for name in *begin {
+            page.definition(name, name);
+        }
+        if *file == "layers" {
+            page.text.push_str(LAYERS_OF_PLUGINS);
+        }
+        (format!("{file}.md"), page.text)
+    });
+    of_types.chain([("reload.md".to_owned(), super::reload::page())]).collect()
 }
 
 struct Page<'a> {
