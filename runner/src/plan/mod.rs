@@ -3,6 +3,7 @@
 mod assemble;
 mod auxiliary;
 mod budget;
+pub mod course;
 pub mod expand;
 #[cfg(test)]
 mod finetuning_scheduler;
@@ -28,6 +29,7 @@ mod tests;
 mod warnings;
 mod weights;
 
+pub use course::{Course, course};
 pub use fitted::FittedHead;
 pub use memory::Memory;
 pub use normalize::Normalization;

@@ -192,6 +192,17 @@ impl Schedule {
         drafts
     }
 
+    /// Where the phase at this place of the plan stands in the spec: as an entry of `phases`, or as a part
+    /// of a shorthand.
+    pub fn place_of(&self, phase: usize) -> Path {
+        let at = Path::of("schedule");
+        match self.forms().into_iter().find(|(_, given)| *given) {
+            Some(("phases", _)) => at.key("phases").index(phase),
+            Some((shorthand, _)) => at.key(shorthand),
+            None => at,
+        }
+    }
+
     /// The schedule's scheduler and warm-up where the phase has none of its own.
     fn with_defaults(&self, mut draft: Draft) -> Draft {
         let Phase { scheduler, warm_up, .. } = &mut draft.phase;
