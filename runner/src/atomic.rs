@@ -5,6 +5,9 @@ use std::io;
 use std::path::Path;
 use tempfile::NamedTempFile;
 
+/// How the names of files begin that are not whole yet.
+pub const UNFINISHED: &str = ".saving-";
+
 /// Writes a file by `fill`: it appears under its name only when all of it is on the disk, and then
 /// replaces an older one. Where `fill` or the system fails, the older one stays.
 pub fn write<E: From<io::Error>>(path: &Path, fill: impl FnOnce(&mut File) -> Result<(), E>) -> Result<(), E> {
@@ -19,7 +22,7 @@ pub fn write<E: From<io::Error>>(path: &Path, fill: impl FnOnce(&mut File) -> Re
 /// A temporary file with the permissions of any new file, where the crate would keep others out.
 fn new_file(folder: &Path) -> io::Result<NamedTempFile> {
     let mut builder = tempfile::Builder::new();
-    builder.prefix(".saving-");
+    builder.prefix(UNFINISHED);
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
     builder.tempfile_in(folder)

@@ -36,11 +36,13 @@ fn one_ctrl_c_saves_and_exits_with_130() {
     interrupt(&child);
     let output = child.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(130));
-    assert!(String::from_utf8_lossy(&output.stderr).contains("saved in"));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("`runner resume run` goes on"));
     let events = place.events("run");
-    let last = events.iter().rfind(|event| event["event"] == "checkpoint_saved").unwrap();
-    assert_eq!(last["file"], "checkpoints/last.safetensors");
-    assert_eq!(of_kind(&events, "phase_finished").next().unwrap()["reason"], "interrupted");
+    let last = events.iter().rfind(|event| event["file"] == "checkpoints/last.safetensors").unwrap();
+    let interrupted = of_kind(&events, "run_interrupted").next().unwrap();
+    assert_eq!(interrupted["phase"], "all");
+    assert_eq!(last["step"], interrupted["step"]);
+    assert_eq!(of_kind(&events, "phase_finished").count(), 0, "the phase goes on when the run does");
     place.runner(&["inspect", "run/checkpoints/last.safetensors"]).assert().success();
 }
 

@@ -2,6 +2,7 @@
 
 use assert_cmd::Command;
 use serde_json::Value;
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -130,4 +131,18 @@ pub fn two_colours(place: &Place, folder: &str, each: u8) {
 /// A spec over such a folder.
 pub fn folder_spec(folder: &str) -> String {
     SMALL.replace("{ synthetic: blood_cells }", &format!("{{ folder: {folder} }}"))
+}
+
+/// Tensors of a safetensors file, by name: type, shape and bytes.
+pub fn tensors(file: &Path) -> BTreeMap<String, (String, Vec<u8>)> {
+    let bytes = fs::read(file).unwrap();
+    let length = u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
+    let header: BTreeMap<String, Value> = serde_json::from_slice(&bytes[8..8 + length]).unwrap();
+    let values = &bytes[8 + length..];
+    let tensors = header.into_iter().filter(|(name, _)| name != "__metadata__");
+    let of = |entry: &Value| {
+        let at = |place: usize| entry["data_offsets"][place].as_u64().unwrap() as usize;
+        (format!("{} {}", entry["dtype"], entry["shape"]), values[at(0)..at(1)].to_vec())
+    };
+    tensors.map(|(name, entry)| (name, of(&entry))).collect()
 }

@@ -6,13 +6,20 @@ use crate::plan::Plan;
 use crate::report::FoldScores;
 use crate::spec::Loaded;
 use crate::train::run::Outcome;
+use crate::train::specs::Origin;
 use crate::train::{RunDir, StopFlag};
 use serde_json::Value;
 use std::path::Path;
 
 /// Trains a net for each fold, in `PATH/fold-1`, `PATH/fold-2`, ..., each a run directory of its own, and
 /// reports mean and spread of their test scores, also in `PATH/folds.json`.
-pub fn run(mut loaded: Loaded, folds: usize, path: &Path, stop: &StopFlag) -> Result<Outcome, CommandError> {
+pub fn run(
+    mut loaded: Loaded,
+    folds: usize,
+    path: &Path,
+    stop: &StopFlag,
+    origin: &Origin,
+) -> Result<Outcome, CommandError> {
     let mut scores = FoldScores::default();
     for fold in 1..=folds {
         println!("{}", console::style(format!("fold {fold} of {folds}")).bold());
@@ -20,7 +27,10 @@ pub fn run(mut loaded: Loaded, folds: usize, path: &Path, stop: &StopFlag) -> Re
         let plan = Plan::new(&loaded.pipeline, &loaded.dir).map_err(|problems| loaded.error(&problems))?;
         let (data, bad) = open_data(&plan, &loaded.dir)?;
         let dir = given_run_dir(path.join(format!("fold-{fold}")))?;
-        if one(&loaded, &plan, data, bad, &dir, stop.clone())? == Outcome::Interrupted {
+        let mut origin = origin.clone();
+        origin.sets.push(format!("data.split.fold={fold}"));
+        // The folds are comparable only if all go by one spec.
+        if one(&loaded, plan, data, bad, &dir, stop.clone(), (&origin, None))? == Outcome::Interrupted {
             return Ok(Outcome::Interrupted);
         }
         scores.push(test_scores(&dir)?);

@@ -15,6 +15,8 @@ pub mod lr_find;
 pub mod plan;
 pub mod plugin;
 pub mod predict;
+pub mod replay;
+pub mod resume;
 pub mod run;
 pub mod schema;
 pub mod trained;
@@ -62,6 +64,22 @@ pub struct SpecArgs {
 enum Command {
     /// Train as a pipeline says (also: `runner SPEC`).
     Run(run::RunArgs),
+    /// Go on with a run that was interrupted or killed, from its last checkpoint.
+    Resume {
+        /// The run directory.
+        run: PathBuf,
+        #[command(flatten)]
+        watch: run::WatchArgs,
+    },
+    /// Train once more as a run was trained, with the specs that it took up where it took them up, and say
+    /// whether the weights are the same to the last bit.
+    Replay {
+        /// The run directory.
+        run: PathBuf,
+        /// Where to keep the replay; by default `RUN-replay`.
+        #[arg(long, value_name = "DIR")]
+        run_dir: Option<PathBuf>,
+    },
     /// Show what a pipeline would do: layers, phases, learning rates, memory. Reads no image.
     Plan {
         #[command(flatten)]
@@ -134,6 +152,14 @@ fn dispatch(cli: Cli) -> Result<ExitCode, CommandError> {
         (Some(Command::Run(args)), _) | (None, Some(args)) => {
             drop(out);
             return run::run(&args);
+        }
+        (Some(Command::Resume { run, watch }), _) => {
+            drop(out);
+            return resume::run(&run, &watch);
+        }
+        (Some(Command::Replay { run, run_dir }), _) => {
+            drop(out);
+            return replay::run(&run, run_dir);
         }
         (None, None) => {
             use clap::CommandFactory;

@@ -7,15 +7,21 @@ use crate::engine::device::{DeviceTask, keep_nothing, with_device};
 use crate::net::Net;
 use crate::plan::Plan;
 use crate::report::Console;
-use crate::spec::{Loaded, Pipeline, PluginSource, resolved};
-use crate::train::run::{Job, Outcome, train};
+use crate::spec::{Loaded, resolved};
+use crate::train::lock::{LockError, RunLock};
+use crate::train::reload::saves::Followed;
+use crate::train::reload::{Follow, How, Nothing, Prepared, Saves};
+use crate::train::run::{Checkpoint, Job, Outcome, resume, train};
+use crate::train::specs::{self, Origin};
 use crate::train::start::Start;
 use crate::train::{RunDir, StopFlag, TrainError};
 use clap::Args;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
 
-/// Arguments of `runner run`: those of [`super::SpecArgs`] and its own. They stand here once more since clap
+/// Arguments of `runner run`: those of [`super::SpecArgs`], of [`WatchArgs`] and its own. They stand here once more since clap
 /// takes an optional group for absent where all that is given lies in a group within it.
 #[derive(Debug, Args)]
 pub struct RunArgs {
@@ -27,29 +33,93 @@ pub struct RunArgs {
     /// Where to keep the run; by default `runs/NAME/DATE-TIME-xxxx`.
     #[arg(long, value_name = "DIR")]
     run_dir: Option<PathBuf>,
+    /// Go on with the run in `--run-dir`, or with the latest of this name that is not finished; where there
+    /// is none, begin one.
+    #[arg(long)]
+    resume: bool,
+    /// Take up what is saved into the spec while the run goes on; `--watch poll` looks every second, for network
+    /// file systems. On a terminal that is so unless told otherwise.
+    #[arg(long, value_name = "HOW", num_args = 0..=1, default_missing_value = "events", conflicts_with = "no_watch")]
+    watch: Option<WatchHow>,
+    /// Do not look at the spec again once the run has begun.
+    #[arg(long)]
+    no_watch: bool,
+}
+
+impl RunArgs {
+    fn watch(&self) -> WatchArgs {
+        WatchArgs { watch: self.watch, no_watch: self.no_watch }
+    }
+}
+
+/// The number of the spec with which a run begins.
+pub const FIRST: usize = 1;
+
+/// Whether a run follows its spec.
+#[derive(Debug, Args)]
+pub struct WatchArgs {
+    /// Take up what is saved into the spec while the run goes on; `--watch poll` looks every second, for network
+    /// file systems. On a terminal that is so unless told otherwise.
+    #[arg(long, value_name = "HOW", num_args = 0..=1, default_missing_value = "events", conflicts_with = "no_watch")]
+    watch: Option<WatchHow>,
+    /// Do not look at the spec again once the run has begun.
+    #[arg(long)]
+    no_watch: bool,
+}
+
+/// How saves are noticed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum WatchHow {
+    /// The system tells.
+    Events,
+    /// The file is read every second.
+    Poll,
+}
+
+impl WatchArgs {
+    /// How the spec is watched, if it is.
+    pub fn how(&self) -> Option<How> {
+        match self.watch {
+            Some(WatchHow::Events) => Some(How::Events),
+            Some(WatchHow::Poll) => Some(How::Poll(Duration::from_secs(1))),
+            None if !self.no_watch && console::user_attended() => Some(How::Events),
+            None => None,
+        }
+    }
 }
 
 /// Trains as a pipeline says.
 pub fn run(args: &RunArgs) -> Result<ExitCode, CommandError> {
     let (loaded, plan) = super::plan::load(&args.spec, &args.sets)?;
+    if args.resume
+        && let Some(dir) = super::resume::unfinished(&plan.spec.name, args.run_dir.as_deref())
+    {
+        return super::resume::run(&dir, &args.watch());
+    }
     for warning in &plan.warnings {
         eprintln!("{} {warning}", console::style("warning:").for_stderr().yellow().bold());
     }
     let stop = stop_on_interrupt();
+    let origin = Origin { spec: std::path::absolute(&args.spec)?, sets: args.sets.clone(), data: String::new() };
     let split = &plan.spec.data.split;
     let (path, outcome) = if let (Some(folds), None) = (split.folds, split.fold) {
         let path = args.run_dir.clone().map_or_else(|| RunDir::free(&plan.spec.name), Ok)?;
-        (path.clone(), super::folds::run(loaded, folds, &path, &stop)?)
+        (path.clone(), super::folds::run(loaded, folds, &path, &stop, &origin)?)
     } else {
         let (data, bad) = open_data(&plan, &loaded.dir)?;
         let dir = run_dir(args, &plan)?;
-        (dir.last(), one(&loaded, &plan, data, bad, &dir, stop)?)
+        (dir.path().to_owned(), one(&loaded, plan, data, bad, &dir, stop, (&origin, args.watch().how()))?)
     };
+    Ok(exit_code(outcome, &path))
+}
+
+/// Says where an interrupted run was saved.
+pub fn exit_code(outcome: Outcome, run: &Path) -> ExitCode {
     match outcome {
-        Outcome::Finished => Ok(ExitCode::SUCCESS),
+        Outcome::Finished => ExitCode::SUCCESS,
         Outcome::Interrupted => {
-            eprintln!("interrupted; the position is saved in {}", path.display());
-            Ok(ExitCode::from(130))
+            eprintln!("interrupted; the position is saved, `runner resume {}` goes on", run.display());
+            ExitCode::from(130)
         }
     }
 }
@@ -57,15 +127,41 @@ pub fn run(args: &RunArgs) -> Result<ExitCode, CommandError> {
 /// Trains one net, in a run directory that is there.
 pub fn one(
     loaded: &Loaded,
-    plan: &Plan,
+    plan: Plan,
     data: Dataset,
     bad: Vec<BadImage>,
     dir: &RunDir,
     stop: StopFlag,
+    (origin, follow): (&Origin, Option<How>),
 ) -> Result<Outcome, CommandError> {
-    keep_spec(dir, loaded, plan)?;
-    let task = Train { plan, data, bad, dir, stop };
-    Ok(with_device(plan.spec.device, task)??)
+    let _lock = RunLock::take(dir).map_err(|error| held(dir, &error))?;
+    dir.write("spec.yaml", loaded.text.as_bytes())?;
+    specs::keep(dir, FIRST, loaded, &plan)?;
+    let origin = &Origin { data: data.facts.description.clone(), ..origin.clone() };
+    origin.write(dir)?;
+    // With this file it is a run that can go on.
+    specs::put_in_effect(dir, FIRST)?;
+    let written = resolved::absolute(&loaded.pipeline, &loaded.dir);
+    let followed = Followed::new(origin, &loaded.text, &written, &plan);
+    let job = Job {
+        data,
+        bad,
+        dir,
+        stop,
+        workers: plan.spec.data.workers(),
+        follow: follow
+            .map_or_else(|| Box::new(Nothing) as Box<dyn Follow>, |how| Box::new(Saves::follow(followed, how))),
+        written,
+        number: FIRST,
+        command: origin.command(),
+        plan: Arc::new(plan),
+    };
+    Ok(with_device(job.plan.spec.device, Train { job, from: None, pending: None })??)
+}
+
+/// The run directory cannot be had.
+pub fn held(dir: &RunDir, error: &LockError) -> CommandError {
+    CommandError::RunDir(format!("{}: {error}", dir.path().display()))
 }
 
 /// Opens the data and leaves out what cannot be read.
@@ -90,45 +186,6 @@ pub fn given_run_dir(path: PathBuf) -> Result<RunDir, CommandError> {
     RunDir::at(path).map_err(|error| CommandError::Arguments(format!("--run-dir {shown}: {error}")))
 }
 
-/// Keeps the spec as given, and as it was understood.
-fn keep_spec(dir: &RunDir, loaded: &Loaded, plan: &Plan) -> Result<(), CommandError> {
-    dir.write("spec.yaml", loaded.text.as_bytes())?;
-    let mut pipeline = resolved::absolute(&loaded.pipeline, &loaded.dir);
-    pipeline.plugins.load = keep_plugins(dir, plan)?;
-    keep_run(&mut pipeline, plan)?;
-    let resolved = resolved::to_yaml(&pipeline).map_err(std::io::Error::other)?;
-    dir.write("resolved.yaml", resolved.as_bytes())?;
-    Ok(())
-}
-
-/// Names the run that weights were taken from by its directory, since a name means another one later.
-fn keep_run(pipeline: &mut Pipeline, plan: &Plan) -> Result<(), CommandError> {
-    let Some(run) = plan.weights.as_ref().and_then(|report| report.run.as_ref()) else { return Ok(()) };
-    for weights in resolved::weights_mut(pipeline) {
-        if let (_, Some(named)) = weights.paths_mut() {
-            *named = std::path::absolute(run)?;
-        }
-    }
-    Ok(())
-}
-
-/// Keeps the plugins as they are now, so that the run can be used when they have changed; gives them
-/// as `resolved.yaml` names them.
-fn keep_plugins(dir: &RunDir, plan: &Plan) -> Result<Vec<PluginSource>, CommandError> {
-    let mut kept = Vec::with_capacity(plan.plugins.len());
-    if !plan.plugins.is_empty() {
-        std::fs::create_dir_all(dir.file("plugins"))?;
-    }
-    for plugin in &plan.plugins {
-        let digits: String = plugin.sha256.chars().take(12).collect();
-        let name = plugin.name.replace(|c: char| !c.is_ascii_alphanumeric() && c != '-', "_");
-        let path = format!("plugins/{name}-{digits}.{}", std::env::consts::DLL_EXTENSION);
-        dir.write(&path, &std::fs::read(&plugin.file)?)?;
-        kept.push(PluginSource { path: path.into(), sha256: Some(plugin.sha256.clone()) });
-    }
-    Ok(kept)
-}
-
 /// The first Ctrl-C lets the step finish and the position be saved; the second ends the program.
 pub fn stop_on_interrupt() -> StopFlag {
     let stop = StopFlag::default();
@@ -145,32 +202,33 @@ pub fn stop_on_interrupt() -> StopFlag {
     stop
 }
 
-struct Train<'a> {
-    plan: &'a Plan,
-    data: Dataset,
-    bad: Vec<BadImage>,
-    dir: &'a RunDir,
-    stop: StopFlag,
+/// Trains, from the beginning or from a checkpoint.
+pub struct Train<'a> {
+    /// What the run is made of.
+    pub job: Job<'a>,
+    /// Where it goes on, if it does.
+    pub from: Option<Checkpoint>,
+    /// The spec that it had taken up besides the one that held.
+    pub pending: Option<Prepared>,
 }
 
 impl DeviceTask for Train<'_> {
     type Output = Result<Outcome, TrainError>;
 
     fn run<D: Kernels>(self, device: D) -> Self::Output {
-        if self.plan.spec.memory_budget.is_some() {
+        let plan = Arc::clone(&self.job.plan);
+        if plan.spec.memory_budget.is_some() {
             keep_nothing(&device)?;
         }
-        let start = Start::of(self.plan)?;
-        start.ledger.write(self.dir)?;
-        let net = Net { graph: self.plan.graph.clone(), params: start.params(&device, &self.plan.graph)? };
-        let job = Job {
-            plan: self.plan,
-            data: self.data,
-            bad: self.bad,
-            dir: self.dir,
-            stop: self.stop,
-            workers: self.plan.spec.data.workers(),
-        };
-        train(&device, net, job, start.told, &mut Console::new(self.plan.epochs()))
+        let start = Start::of(&plan)?;
+        let net = Net { graph: plan.graph.clone(), params: start.params(&device, &plan.graph)? };
+        let mut console = Console::new(plan.epochs());
+        match self.from {
+            Some(checkpoint) => resume(&device, net, self.job, checkpoint, self.pending, &mut console),
+            None => {
+                start.ledger.write(self.job.dir)?;
+                train(&device, net, self.job, start.told, &mut console)
+            }
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! A run on the terminal: a line an epoch, a bar while it goes on, a table at the end.
 
 use super::number::{duration, grouped, rate};
-use super::scores;
+use super::{reload, scores};
 use crate::metrics::{Answers, Confusion, Scores};
 use crate::train::Event;
 use crate::train::average::Whose;
@@ -203,8 +203,20 @@ impl Observer for Console {
                 self.say(format!("  mean of the weights of {epochs} epoch{plural}{val}{best}"));
             }
             Event::RunFinished { .. } => self.finished(event),
+            Event::RunResumed { checkpoint, epoch, step, notes } => {
+                self.say(format!("going on after epoch {epoch}, step {step}, from {checkpoint}"));
+                for note in notes {
+                    self.say(format!("  {} {note}", style("note:").yellow()));
+                }
+            }
+            Event::ReloadApplied { number, changes, .. } => self.say(reload::applied(*number, changes)),
+            Event::ReloadInEffect { number, epochs, kept, initialised, dropped, .. } => {
+                self.epochs = *epochs;
+                self.say(reload::in_effect(*number, *kept, initialised, dropped));
+            }
+            Event::ReloadRejected { reason, .. } => self.say(reload::rejected(reason)),
             Event::CheckpointSaved { .. } => {}
-            Event::RunFailed { .. } => self.bar.finish_and_clear(),
+            Event::RunInterrupted { .. } | Event::RunFailed { .. } => self.bar.finish_and_clear(),
         }
     }
 

@@ -5,6 +5,7 @@ pub mod folds;
 pub mod lr_curve;
 pub mod number;
 pub mod plan;
+mod reload;
 pub mod scores;
 pub mod sheet;
 

@@ -1,6 +1,6 @@
 //! The top level of a spec.
 
-use super::{Backbone, Bytes, Data, Path, Plugins, Schedule, Task, Weights};
+use super::{Backbone, Bytes, Checkpoints, Data, Path, Plugins, Schedule, Task, Weights};
 use crate::augment::Augmentation;
 use crate::heads::Head;
 use crate::layers::AnyLayer;
@@ -61,6 +61,9 @@ pub struct Pipeline {
     /// the fitted head on.
     #[serde(default, skip_serializing_if = "Schedule::is_absent")]
     pub schedule: Schedule,
+    /// When the run's position is saved, besides at the end of each epoch: `{ every: 2min, keep: 3 }`.
+    #[serde(default, skip_serializing_if = "Checkpoints::is_default")]
+    pub checkpoint: Checkpoints,
 }
 
 impl Pipeline {

@@ -11,7 +11,7 @@ use crate::plugin::Plugin;
 
 /// The run begins.
 pub fn run_started<D: Kernels>(device: &D, job: &Job<'_>, weights: String) -> Event {
-    let (plan, data) = (job.plan, &job.data);
+    let (plan, data) = (&job.plan, &job.data);
     Event::RunStarted {
         name: plan.spec.name.clone(),
         run_dir: job.dir.path().display().to_string(),

@@ -2,7 +2,7 @@
 
 use super::frozen;
 use crate::engine::{Kernels, Result, Tensor};
-use crate::net::{Net, Params};
+use crate::net::{Net, ParamId, Params};
 use crate::plan::PhasePlan;
 use crate::regularize::{Ema, Regularization, Swa};
 use crate::weights::WeightFile;
@@ -75,6 +75,26 @@ impl<D: Kernels> Average<D> {
             (None, None) => return None,
         };
         Some(Average { rule, weights: net.params.tensors().to_vec(), taken: 0, went_back: false })
+    }
+
+    /// The average that another spec wants, in a net that goes on: one of the same kind stays, but for its
+    /// numbers.
+    pub fn follow(before: Option<Self>, regularization: &Regularization, net: &Net<D>) -> Option<Self> {
+        let new = Average::new(regularization, net)?;
+        match before {
+            Some(before) if before.whose() == new.whose() => Some(Average { rule: new.rule, ..before }),
+            _ => Some(new),
+        }
+    }
+
+    /// Goes over to another net: a tensor is that of the one before at `from`, or else the net's.
+    pub fn go_over(&mut self, from: &[Option<ParamId>], net: &Net<D>) {
+        let weights = from.iter().enumerate();
+        let weights = weights.map(|(id, from)| match from.and_then(|from| self.weights.get(from)) {
+            Some(tensor) => tensor.clone(),
+            None => net.params.get(id).clone(),
+        });
+        self.weights = weights.collect();
     }
 
     /// Which average it is.

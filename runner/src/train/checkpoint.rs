@@ -1,32 +1,16 @@
 //! Checkpoints: weights, optimizer state and position, in one safetensors file.
 
 use super::TrainError;
-use super::average::{self, Average, AverageState, Whose};
-use super::optimizer::State;
-use crate::engine::Kernels;
-use crate::net::{Net, Param};
-use crate::regularize::History;
+use super::average::{self, Average, Whose};
+use super::optimizer::{self, State};
+use super::state::{Position, RunState};
+use crate::engine::{Kernels, Tensor};
+use crate::net::{Graph, Net, Param, Params};
 use crate::weights::save::{NamedTensor, Precision, save};
 use crate::weights::{WeightFile, WeightsError, layout};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::Path;
-
-/// Where a run is.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Position {
-    /// The phase's place.
-    pub phase: usize,
-    /// Epochs done in it.
-    pub epoch_in_phase: usize,
-    /// Steps done in it: the scheduler's clock.
-    #[serde(default)]
-    pub step_in_phase: u64,
-    /// Epochs done in all.
-    pub epoch: usize,
-    /// Steps done in all.
-    pub step: u64,
-}
 
 /// What a checkpoint says besides tensors.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -42,15 +26,15 @@ pub struct About {
     /// Whose weights these are.
     #[serde(default)]
     pub weights: Whose,
-    /// What is known of the average of the weights, whose tensors are beside them.
+    /// Where the run is, for going on. Weights that are kept for use have none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub average: Option<AverageState>,
-    /// What the epochs of the phase came to.
-    #[serde(default)]
-    pub history: History,
+    pub run: Option<RunState>,
 }
 
 const ABOUT: &str = "runner";
+
+/// The steps that the optimizer took with each parameter, by its name.
+pub const OPTIMIZER_STEPS: &str = "optimizer_steps";
 
 /// Writes weights and, where given, what the optimizer remembers and their average. Without the optimizer
 /// the file is for use, not for going on, and has no auxiliary heads.
@@ -74,7 +58,7 @@ pub fn write<D: Kernels>(
         let param = &net.graph.params[id];
         steps.insert(param.name.clone(), memory.steps);
         for (slot, tensor) in memory.tensors.iter().enumerate() {
-            let name = format!("optimizer.{slot}.{}", param.name);
+            let name = optimizer::slot_name(slot, param);
             tensors.push(NamedTensor { name, ..NamedTensor::of_param(param, &tensor.to_vec()) });
         }
     }
@@ -82,14 +66,36 @@ pub fn write<D: Kernels>(
         let name = format!("{}{}", average::PREFIX, param.name);
         tensors.push(NamedTensor { name, ..NamedTensor::of_param(param, &tensor.to_vec()) });
     }
-    let metadata = BTreeMap::from([(ABOUT.to_owned(), json(about)), ("optimizer_steps".to_owned(), json(&steps))]);
+    let metadata = BTreeMap::from([(ABOUT.to_owned(), json(about)), (OPTIMIZER_STEPS.to_owned(), json(&steps))]);
     save(path, &tensors, &metadata, Precision::Float32)?;
+    Ok(())
+}
+
+/// Writes all of a net's weights, auxiliary heads included, and nothing else.
+pub fn write_params<D: Kernels>(path: &Path, net: &Net<D>, about: &About) -> Result<(), TrainError> {
+    let tensors: Vec<NamedTensor> = net
+        .graph
+        .params
+        .iter()
+        .zip(net.params.tensors())
+        .map(|(param, tensor)| NamedTensor::of_param(param, &tensor.to_vec()))
+        .collect();
+    save(path, &tensors, &BTreeMap::from([(ABOUT.to_owned(), json(about))]), Precision::Float32)?;
     Ok(())
 }
 
 /// What a checkpoint says besides tensors; `None` where the file is no checkpoint.
 pub fn about(file: &WeightFile) -> Option<About> {
     serde_json::from_str(file.metadata().get(ABOUT)?).ok()
+}
+
+/// All parameters of a net.
+pub fn read_params<D: Kernels>(file: &mut WeightFile, device: &D, graph: &Graph) -> Result<Params<D>, TrainError> {
+    let mut tensors = Vec::with_capacity(graph.params.len());
+    for param in &graph.params {
+        tensors.push(Tensor::from_vec(device, read_param(file, param)?, &param.def.dims)?);
+    }
+    Ok(Params::new(tensors))
 }
 
 /// The values of a parameter, in memory order.

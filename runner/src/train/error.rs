@@ -53,6 +53,24 @@ pub enum TrainError {
         /// Which group had the largest gradient before, for a person.
         gradients: String,
     },
+    /// A run directory has checkpoints, and all of them are damaged.
+    #[error("no checkpoint of the run is whole:\n  {}", faults.join("\n  "))]
+    NoWholeCheckpoint {
+        /// What is wrong with each.
+        faults: Vec<String>,
+    },
+    /// A run cannot go on over other images than it began with.
+    #[error("the images, their classes or their split are not those that the run began with")]
+    OtherData,
+    /// A spec that the run had taken up cannot be taken up again.
+    #[error("{0}")]
+    Spec(String),
+    /// A stage of a phase that is not there: an internal error.
+    #[error("internal error: the plan has no phase number {place}")]
+    NoPhase {
+        /// Its place.
+        place: usize,
+    },
     /// A head cannot be fitted to classes that are not there.
     #[error("the head cannot be fitted: the training split has no image of {classes}")]
     NoImagesOf {

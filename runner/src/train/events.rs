@@ -2,6 +2,7 @@
 
 use super::average::Whose;
 use crate::metrics::{ClassScore, Scores};
+use crate::spec::Class;
 use indexmap::IndexMap;
 use serde::Serialize;
 use std::fs::{File, OpenOptions};
@@ -195,6 +196,69 @@ pub enum Event {
         /// Seconds it took.
         seconds: f64,
     },
+    /// The run is stopped from outside; its position is saved.
+    RunInterrupted {
+        /// The phase's name; none before the first.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        phase: Option<String>,
+        /// Epochs so far.
+        epoch: usize,
+        /// Steps so far.
+        step: u64,
+    },
+    /// The run goes on from a checkpoint. What happened after that is not in this file: it happens again.
+    RunResumed {
+        /// The checkpoint's file, within the run directory.
+        checkpoint: String,
+        /// Epochs so far.
+        epoch: usize,
+        /// Steps so far.
+        step: u64,
+        /// What a person should know: damaged files, and the like.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        notes: Vec<String>,
+    },
+    /// The spec was saved, and the run takes it up.
+    ReloadApplied {
+        /// The number of the spec, whose file is `specs/NUMBER.yaml`.
+        number: usize,
+        /// Steps before it.
+        step: u64,
+        /// What came next in the run.
+        stage: String,
+        /// What differs from the spec before.
+        changes: Vec<ChangedField>,
+    },
+    /// All of a spec that was taken up holds now.
+    ReloadInEffect {
+        /// Its number.
+        number: usize,
+        /// Epochs so far.
+        epoch: usize,
+        /// Steps so far.
+        step: u64,
+        /// Epochs of all its phases together, at most.
+        epochs: usize,
+        /// Tensors that are as they were; none where the net was not built anew.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        kept: Option<usize>,
+        /// Tensors that are new, and begin with their first values.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        initialised: Vec<String>,
+        /// Tensors that are no more.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        dropped: Vec<String>,
+    },
+    /// The spec was saved, and the run goes on by the last good one.
+    ReloadRejected {
+        /// Why, for a person: with places in the spec.
+        reason: String,
+        /// The fields that cannot be changed, where that is why.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        fields: Vec<String>,
+        /// Steps so far.
+        step: u64,
+    },
     /// The run ends by an error.
     RunFailed {
         /// The error.
@@ -202,6 +266,20 @@ pub enum Event {
         /// Steps so far.
         step: u64,
     },
+}
+
+/// A field of the spec that differs.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ChangedField {
+    /// Where: `schedule.phases.top.lr`.
+    pub field: String,
+    /// What became of it, for a person: `1e-4 → 3e-4`.
+    pub change: String,
+    /// When it takes effect.
+    pub class: Class,
+    /// The steps before it does; none where that cannot be told yet.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub from_step: Option<u64>,
 }
 
 /// Samples by split.
@@ -226,6 +304,27 @@ impl EventLog {
     pub fn open(path: &Path) -> io::Result<Self> {
         let file = OpenOptions::new().create(true).append(true).open(path)?;
         Ok(EventLog { file })
+    }
+
+    /// Opens the log as it was when it had `bytes` bytes: what came after is cut off.
+    ///
+    /// # Errors
+    /// Where it has fewer, or cannot be opened.
+    pub fn reopen(path: &Path, bytes: u64) -> io::Result<Self> {
+        let file = OpenOptions::new().create(true).append(true).open(path)?;
+        let found = file.metadata()?.len();
+        if found < bytes {
+            let message = format!("it has {found} bytes, and had {bytes} when the checkpoint was written");
+            return Err(io::Error::new(io::ErrorKind::InvalidData, message));
+        }
+        file.set_len(bytes)?;
+        Ok(EventLog { file })
+    }
+
+    /// Bytes that are on the disk for good.
+    pub fn sync(&self) -> io::Result<u64> {
+        self.file.sync_data()?;
+        Ok(self.file.metadata()?.len())
     }
 
     /// Adds one event with the time; it is in the file when this returns.

@@ -3,9 +3,11 @@
 use crate::optim::{Clock, schedule};
 use crate::plan::{Group, PhasePlan};
 use crate::regularize::History;
+use serde::{Deserialize, Serialize};
 
 /// What the learning rates of a phase are multiplied by in a step.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Factors {
     /// Those of groups that join with the phase, or that do not warm up again.
     pub joining: f64,

@@ -1,12 +1,14 @@
 //! The optimizer's state, and its step over the groups of a phase.
 
 use super::factors::Factors;
+use super::{TrainError, checkpoint};
 use crate::engine::optimizer::{AdamWStep, SgdStep};
 use crate::engine::{Gradients, Kernels, Result, Tensor};
 use crate::layers::Role;
-use crate::net::{Net, ParamId};
+use crate::net::{Net, Param, ParamId};
 use crate::optim::Optimizer;
 use crate::plan::{Group, PhasePlan};
+use crate::weights::{WeightFile, WeightsError};
 use std::collections::BTreeMap;
 
 /// What the optimizer remembers of one parameter.
@@ -31,6 +33,27 @@ impl<D: Kernels> State<D> {
         State { optimizer, memory: BTreeMap::new() }
     }
 
+    /// Goes on by other numbers; what is remembered stays. Another kind of optimizer is none of that.
+    pub fn set(&mut self, optimizer: &Optimizer) {
+        if std::mem::discriminant(&self.optimizer) == std::mem::discriminant(optimizer) {
+            self.optimizer = optimizer.clone();
+        }
+    }
+
+    /// Another kind of optimizer begins, from nothing; one of the same kind goes on.
+    pub fn replace(&mut self, optimizer: &Optimizer) {
+        if std::mem::discriminant(&self.optimizer) != std::mem::discriminant(optimizer) {
+            *self = State::new(optimizer.clone());
+        }
+    }
+
+    /// Goes over to another net: what is remembered of a parameter is that of the one before at `from`.
+    pub fn go_over(&mut self, from: &[Option<ParamId>]) {
+        let mut before = std::mem::take(&mut self.memory);
+        let kept = from.iter().enumerate().filter_map(|(id, from)| Some((id, before.remove(&(*from)?)?)));
+        self.memory = kept.collect();
+    }
+
     /// Begins a phase: parameters that go on training keep what is remembered of them, unless the phase
     /// resets the optimizer; the others are forgotten.
     pub fn begin(&mut self, phase: &PhasePlan) {
@@ -40,6 +63,33 @@ impl<D: Kernels> State<D> {
         let trains: std::collections::BTreeSet<ParamId> =
             phase.groups.iter().flat_map(|group| group.params.iter().copied()).collect();
         self.memory.retain(|param, _| trains.contains(param));
+    }
+
+    /// Goes on from a checkpoint of the net.
+    ///
+    /// # Errors
+    /// Where the checkpoint does not fit the net.
+    pub fn resume(&mut self, file: &mut WeightFile, net: &Net<D>) -> std::result::Result<(), TrainError> {
+        let steps = file.metadata().get(checkpoint::OPTIMIZER_STEPS).cloned().unwrap_or_default();
+        let steps: BTreeMap<String, i32> = serde_json::from_str(&steps).map_err(|error| {
+            let (path, reason) = (file.path().display().to_string(), format!("no steps of the optimizer: {error}"));
+            WeightsError::File { path, reason }
+        })?;
+        for (id, param) in net.graph.params.iter().enumerate() {
+            let Some(&steps) = steps.get(&param.name) else { continue };
+            let mut tensors = Vec::new();
+            for slot in 0..self.slots() {
+                let values = checkpoint::read_prefixed(file, &slot_prefix(slot), param)?;
+                tensors.push(Tensor::from_vec(net.params.get(id).device(), values, &param.def.dims)?);
+            }
+            self.memory.insert(id, Memory { steps, tensors });
+        }
+        Ok(())
+    }
+
+    /// Tensors that are remembered of a parameter.
+    fn slots(&self) -> usize {
+        if matches!(self.optimizer, Optimizer::Sgd(_)) { 1 } else { 2 }
     }
 
     /// What is remembered, by parameter.
@@ -74,7 +124,7 @@ impl<D: Kernels> State<D> {
     ) -> Result<()> {
         let weight_decay = weight_decay(&self.optimizer, group, net.graph.params[id].def.role);
         let param = net.params.get_mut(id);
-        let slots = if matches!(self.optimizer, Optimizer::Sgd(_)) { 1 } else { 2 };
+        let slots = self.slots();
         let memory = match self.memory.entry(id) {
             std::collections::btree_map::Entry::Occupied(known) => known.into_mut(),
             std::collections::btree_map::Entry::Vacant(new) => {
@@ -96,6 +146,15 @@ impl<D: Kernels> State<D> {
             _ => Ok(()),
         }
     }
+}
+
+/// The name in checkpoints of what is remembered of a parameter.
+pub fn slot_name(slot: usize, param: &Param) -> String {
+    slot_prefix(slot) + &param.name
+}
+
+fn slot_prefix(slot: usize) -> String {
+    format!("optimizer.{slot}.")
 }
 
 /// Weight decay of one parameter: the group's, or else the optimizer's; none on norms and biases

@@ -62,15 +62,67 @@ impl RunDir {
         self.file("checkpoints/last.safetensors")
     }
 
+    /// The checkpoint so many before the last.
+    pub fn before_last(&self, count: usize) -> PathBuf {
+        if count == 0 { self.last() } else { self.file(&format!("checkpoints/last-{count}.safetensors")) }
+    }
+
+    /// The best weights of the phase that goes on, where it is to end with them.
+    pub fn best_of_phase(&self) -> PathBuf {
+        self.file("checkpoints/phase-best.safetensors")
+    }
+
     /// The checkpoint with the best weights.
     pub fn best(&self) -> PathBuf {
         self.file("checkpoints/best.safetensors")
+    }
+
+    /// Makes room for another last checkpoint: the ones before move on, so that `keep` are left with it. The
+    /// last one stays in its place until it is replaced.
+    pub fn rotate(&self, keep: usize) -> io::Result<()> {
+        for count in (1..keep).rev() {
+            let (from, to) = (self.before_last(count - 1), self.before_last(count));
+            if !from.exists() {
+                continue;
+            }
+            if count > 1 {
+                fs::rename(from, to)?;
+            } else if to.exists() {
+                // Moved on already, unless the checkpoint at hand is that one.
+                fs::remove_file(&to).and_then(|()| link(&from, &to))?;
+            } else {
+                link(&from, &to)?;
+            }
+        }
+        let mut beyond = keep.max(1);
+        while self.before_last(beyond).exists() {
+            fs::remove_file(self.before_last(beyond))?;
+            beyond += 1;
+        }
+        Ok(())
+    }
+
+    /// Removes what was left of files that a killed run was about to write.
+    pub fn remove_unfinished(&self) -> io::Result<()> {
+        for folder in [self.path.clone(), self.file("checkpoints"), self.file("plugins"), self.file("specs")] {
+            for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+                if entry.file_name().to_string_lossy().starts_with(atomic::UNFINISHED) {
+                    fs::remove_file(entry.path())?;
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Writes a file whole or not at all.
     pub fn write(&self, name: &str, content: &[u8]) -> io::Result<()> {
         atomic::write(&self.file(name), |file| file.write_all(content))
     }
+}
+
+/// Gives a file a second name; where the file system has no such thing, a copy gets it.
+fn link(from: &Path, to: &Path) -> io::Result<()> {
+    fs::hard_link(from, to).or_else(|_| fs::copy(from, to).map(drop))
 }
 
 #[cfg(test)]
@@ -84,6 +136,38 @@ mod tests {
         fs::write(dir.path().join("file"), "x")?;
         let error = RunDir::at(dir.path().to_owned()).err();
         assert_eq!(error.map(|error| error.kind()), Some(io::ErrorKind::AlreadyExists));
+        Ok(())
+    }
+
+    #[test]
+    fn so_many_checkpoints_are_kept() -> io::Result<()> {
+        let dir = tempfile::tempdir()?;
+        let dir = RunDir::at(dir.path().to_owned())?;
+        let kept = |dir: &RunDir| -> Vec<String> {
+            (0..9).map_while(|count| fs::read_to_string(dir.before_last(count)).ok()).collect()
+        };
+        for number in 0..5 {
+            dir.rotate(3)?;
+            dir.write("checkpoints/last.safetensors", number.to_string().as_bytes())?;
+        }
+        assert_eq!(kept(&dir), ["4", "3", "2"]);
+        dir.rotate(3)?;
+        assert_eq!(kept(&dir)[0], "4", "the last one is there all the time");
+        dir.rotate(1)?;
+        assert_eq!(kept(&dir), ["4"]);
+        Ok(())
+    }
+
+    #[test]
+    fn what_was_not_finished_is_removed_and_nothing_else() -> io::Result<()> {
+        let dir = tempfile::tempdir()?;
+        let dir = RunDir::at(dir.path().to_owned())?;
+        for name in ["checkpoints/.saving-x1", ".saving-x2", "checkpoints/last.safetensors", ".hidden"] {
+            fs::write(dir.file(name), "x")?;
+        }
+        dir.remove_unfinished()?;
+        assert!(!dir.file("checkpoints/.saving-x1").exists() && !dir.file(".saving-x2").exists());
+        assert!(dir.last().exists() && dir.file(".hidden").exists());
         Ok(())
     }
 }

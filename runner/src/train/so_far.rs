@@ -1,8 +1,9 @@
 //! What has come of the phase that goes on: when it ends, and its best weights.
 
+use super::state::PhaseState;
 use crate::engine::{Kernels, Tensor};
 use crate::plan::PhasePlan;
-use crate::regularize::{EarlyStopping, History, Measured, Metric, Verdict, Watch};
+use crate::regularize::{EarlyStopping, History, Measured, Metric, Verdict};
 
 /// Weights that were the best at some epoch.
 pub struct Best<D: Kernels> {
@@ -14,42 +15,60 @@ pub struct Best<D: Kernels> {
 
 /// What has come of the phase that goes on.
 pub struct SoFar<D: Kernels> {
-    /// The metrics of its epochs.
-    pub history: History,
-    /// The number of its first epoch.
-    first: usize,
-    watch: Watch,
+    /// All but tensors.
+    pub state: PhaseState,
     best: Option<Best<D>>,
 }
 
 impl<D: Kernels> SoFar<D> {
     /// A phase whose first epoch has this number.
     pub fn begin(first: usize) -> Self {
-        SoFar { history: History::default(), first, watch: Watch::default(), best: None }
+        SoFar { state: PhaseState { first, ..PhaseState::default() }, best: None }
+    }
+
+    /// A phase that goes on; `best` are its best weights so far, where it keeps them.
+    pub fn resume(state: PhaseState, best: Option<Vec<Tensor<D>>>) -> Self {
+        let best = state.best.zip(best).map(|(epoch, weights)| Best { epoch, weights });
+        SoFar { state, best }
+    }
+
+    /// The metrics of its epochs.
+    pub fn history(&self) -> &History {
+        &self.state.history
     }
 
     /// Takes the metrics of an epoch. `weights` are kept if the phase restores its best and these are,
-    /// by the metric of its end, or else by `metric`.
-    pub fn see(&mut self, phase: &PhasePlan, metric: Metric, epoch: usize, measured: Measured, weights: &[Tensor<D>]) {
-        self.history.push(measured);
+    /// by the metric of its end, or else by `metric`; says whether they are.
+    pub fn see(
+        &mut self,
+        phase: &PhasePlan,
+        metric: Metric,
+        epoch: usize,
+        measured: Measured,
+        weights: &[Tensor<D>],
+    ) -> bool {
+        self.state.history.push(measured);
         if !phase.restore_best {
-            return;
+            return false;
         }
         let metric = phase.until.as_ref().and_then(super::super::spec::until::Until::metric).unwrap_or(metric);
         let rule = EarlyStopping { metric, patience: usize::MAX, min_delta: 0.0, restore_best: true };
-        if let Verdict::Improved { .. } = self.watch.see(&rule, epoch, measured.get(metric)) {
+        let improved = matches!(self.state.watch.see(&rule, epoch, measured.get(metric)), Verdict::Improved { .. });
+        if improved {
+            self.state.best = Some(epoch);
             self.best = Some(Best { epoch, weights: weights.to_vec() });
         }
+        improved
     }
 
     /// Why the phase ends by a metric after the epochs so far, if it does.
     pub fn ends_by_metric(&self, phase: &PhasePlan) -> Option<String> {
-        phase.until.as_ref()?.reached(&self.history, self.first)
+        phase.until.as_ref()?.reached(&self.state.history, self.state.first)
     }
 
     /// The words for it when the phase's epochs are done.
     pub fn epochs_are_done(&self, phase: &PhasePlan) -> Option<String> {
-        if self.history.len() < phase.epochs {
+        if self.state.history.len() < phase.epochs {
             return None;
         }
         let done = if phase.epochs == 1 {

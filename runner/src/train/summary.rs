@@ -1,5 +1,6 @@
 //! What an epoch comes to: its means, its learning rates, the watched metric.
 
+use super::exact;
 use super::factors::Factors;
 use super::gradients;
 use super::step::StepReport;
@@ -7,17 +8,22 @@ use crate::metrics::Scores;
 use crate::plan::PhasePlan;
 use crate::regularize::{Measured, Metric};
 use indexmap::IndexMap;
+use serde::{Deserialize, Serialize};
 
 /// Sums over an epoch, and in the end means.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Trained {
     /// Images trained on.
     pub images: usize,
     /// Loss.
+    #[serde(with = "exact::number")]
     pub loss: f64,
     /// Accuracy.
+    #[serde(with = "exact::number")]
     pub accuracy: f64,
     /// The largest norm of all gradients of a step.
+    #[serde(with = "exact::number")]
     pub largest_gradient: f64,
     /// The scheduler's factors in the last step.
     pub factors: Factors,

@@ -76,6 +76,11 @@ enum Slot {
 impl Batches {
     /// Starts making batches of `size` of the samples `order`.
     pub fn start(work: Arc<Work>, mode: Mode, order: &[usize], size: usize, workers: usize) -> Self {
+        Self::start_at(work, mode, order, size, workers, 0)
+    }
+
+    /// As [`Batches::start`], without the batches before that with number `first`.
+    pub fn start_at(work: Arc<Work>, mode: Mode, order: &[usize], size: usize, workers: usize, first: usize) -> Self {
         let shared = Arc::new(Shared {
             work,
             mode,
@@ -86,7 +91,12 @@ impl Batches {
             },
             size,
             ahead: ahead(size, workers),
-            state: Mutex::new(State { next: 0, read: 0, waiting: VecDeque::new(), stop: false }),
+            state: Mutex::new(State {
+                next: first.saturating_mul(size),
+                read: first,
+                waiting: VecDeque::new(),
+                stop: false,
+            }),
             room: Condvar::new(),
             made: Condvar::new(),
         });

@@ -85,7 +85,19 @@ impl Loader {
         size: usize,
         epoch: u64,
     ) -> Box<dyn Iterator<Item = Result<Batch, BadImage>> + '_> {
-        self.batches(order, size, Mode::Training { epoch })
+        self.training_from(order, size, epoch, 0)
+    }
+
+    /// As [`Loader::training`], from the batch with number `first` on.
+    pub fn training_from(
+        &self,
+        order: &[usize],
+        size: usize,
+        epoch: u64,
+        first: usize,
+    ) -> Box<dyn Iterator<Item = Result<Batch, BadImage>>> {
+        let work = Arc::clone(&self.work);
+        Box::new(Batches::start_at(work, Mode::Training { epoch }, order, size.max(1), self.workers, first))
     }
 
     /// Batches of `size` over the samples `order`, not augmented, in this order.

@@ -42,6 +42,7 @@ pub const ROWS: &[Row] = &[
     row(Restart, &[""], &["seed"], "All that is random depends on it, and much has been drawn."),
     row(Restart, &[""], &["device"], "The net is there."),
     row(Restart, &[""], &["task"], "Another task needs another net."),
+    row(Now, &["checkpoint"], &["", "every", "keep"], "It is looked at after each step."),
     row(NextEpoch, &[""], &["memory_budget"], "Batches are computed in the pieces that fit into it."),
     row(
         Rebuild,

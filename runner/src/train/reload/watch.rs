@@ -57,6 +57,8 @@ impl FileWatch {
             How::Poll(interval) => (None, Some(interval), None),
         };
         let follower = Follower { path: path.to_owned(), known: hash(known), gone: false, tell };
+        // It may have been saved since it was read.
+        let _ = ring.send(());
         // Where polling, nobody rings: the thread keeps one end, so that the bell never breaks.
         let kept = interval.map(|_| ring);
         let spawned = thread::Builder::new().name("watch".to_owned()).spawn(move || {

@@ -1,7 +1,8 @@
 //! The part of a run that has to do with averages of the weights.
 
 use super::super::average::Whose;
-use super::super::{TrainError, files, sampling, statistics};
+use super::super::state::Owed;
+use super::super::{TrainError, files, frozen, sampling, statistics};
 use super::{Run, Split};
 use crate::engine::Kernels;
 use crate::metrics::Scores;
@@ -10,6 +11,7 @@ use crate::random::{Key, Purpose};
 use crate::regularize::Metric;
 use crate::train::Event;
 use crate::train::summary::{Trained, watched};
+use std::sync::Arc;
 
 /// The value of the watched metric, and whose weights gave it: the moving average's where they do better.
 pub fn better(metric: Metric, trained: &Trained, val: Option<&Scores>, average: Option<&Scores>) -> (f64, Whose) {
@@ -71,13 +73,13 @@ impl<D: Kernels> Run<'_, D> {
             Some(average) if average.whose() == Whose::Swa && average.taken() > 0 => average.taken(),
             _ => return Ok(()),
         };
-        let plan = self.job.plan;
+        let plan = Arc::clone(&self.job.plan);
         let Some(phase) = plan.phases.get(self.position.phase) else { return Ok(()) };
         let val = self.with_average(|run| {
             run.take_statistics(phase)?;
             if run.job.data.val.is_empty() { Ok(None) } else { run.evaluate_split(Split::Val).map(Some) }
         })?;
-        let hash = super::frozen::hash(&self.net, &phase.frozen);
+        let hash = frozen::hash(&self.net, &phase.frozen);
         self.check_average(phase, &hash)?;
         let val = val.map(|evaluation| evaluation.scores);
         let value = val.as_ref().map(|val| watched(self.rule.metric, &Trained::default(), Some(val)));
@@ -89,16 +91,15 @@ impl<D: Kernels> Run<'_, D> {
             (None, _) => false,
         };
         self.record(&Event::AverageFinished { epochs, val, best })?;
+        self.owed = Owed { best: value.filter(|_| best).map(|value| (value, Whose::Swa)), best_of_phase: false };
         self.save_last()?;
-        match value.filter(|_| best) {
-            Some(value) => self.keep_better(value, Whose::Swa),
-            None => Ok(()),
-        }
+        self.pay_what_is_owed()
     }
 
     /// Takes the running statistics of the net's norms anew, over an epoch that was not trained on.
     fn take_statistics(&mut self, phase: &PhasePlan) -> Result<(), TrainError> {
-        let spec = &self.job.plan.spec;
+        let plan = Arc::clone(&self.job.plan);
+        let spec = &plan.spec;
         let epoch = self.position.epoch as u64 + 1;
         let drawn = sampling::drawn(&self.job.data, spec, epoch);
         let order = files::epoch_order(&drawn, spec.seed, epoch, spec.data.batch);

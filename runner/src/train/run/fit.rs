@@ -1,6 +1,6 @@
 //! Fits the head before the phases: features of the training images, then a solver to convergence.
 
-use super::{Progress, Run, Split, Turn};
+use super::{Progress, Run, Split, first_stage};
 use crate::engine::{Kernels, Tensor};
 use crate::heads::{LinearMap, Samples, Solution};
 use crate::metrics::{Answers, Scores};
@@ -9,17 +9,23 @@ use crate::random::{Key, Purpose};
 use crate::regularize::Verdict;
 use crate::train::average::Whose;
 use crate::train::features::{Features, extract};
+use crate::train::state::{Owed, Stage};
 use crate::train::summary::{Trained, watched};
 use crate::train::{Event, TrainError, frozen, sampling};
+use std::sync::Arc;
 use std::time::Instant;
 
 impl<D: Kernels> Run<'_, D> {
-    /// Fits the head on the training images as they are. All else of the net stays bit-identical.
-    pub(super) fn fit_head(&mut self, head: &FittedHead) -> Result<Turn, TrainError> {
+    /// Fits the head on the training images as they are. All else of the net stays bit-identical. `None`
+    /// when interrupted.
+    pub(super) fn fit(&mut self) -> Result<Option<Stage>, TrainError> {
+        let plan = Arc::clone(&self.job.plan);
+        let next = first_stage(&plan);
+        let Some(head) = &plan.fitted else { return Ok(Some(next)) };
         self.every_class_has_images()?;
         let still = head.frozen(&self.net.graph);
         let before = frozen::hash(&self.net, &still);
-        let Some(features) = self.extract(head)? else { return Ok(Turn::Interrupted) };
+        let Some(features) = self.extract(head)? else { return Ok(None) };
         let started = Instant::now();
         let labels = features.labels.clone();
         let solution = head.how.fit(self.samples(head, features), Key::new(self.job.plan.spec.seed, Purpose::Fit));
@@ -30,8 +36,9 @@ impl<D: Kernels> Run<'_, D> {
             let phase = head.how.name().to_owned();
             return Err(TrainError::FrozenChanged { phase, before, after });
         }
+        self.stage = next.clone();
         self.judge_fit(&solution, &labels, seconds, after)?;
-        Ok(if self.job.stop.is_raised() { Turn::Interrupted } else { Turn::GoOn })
+        Ok(if self.job.stop.is_raised() { None } else { Some(next) })
     }
 
     fn every_class_has_images(&self) -> Result<(), TrainError> {
@@ -113,7 +120,8 @@ impl<D: Kernels> Run<'_, D> {
             frozen_hash,
             seconds,
         })?;
+        self.owed = Owed { best: improved.then_some((watched, Whose::Raw)), best_of_phase: false };
         self.save_last()?;
-        if improved { self.keep_best(watched, Whose::Raw) } else { Ok(()) }
+        self.pay_what_is_owed()
     }
 }

@@ -51,6 +51,6 @@ fn an_oversampled_run_draws_what_it_says_each_epoch_and_again_the_same() {
     let (one, other) = (run(&sets), run(&sets));
     assert_eq!(one.events[0]["drawn"], 15 + 12);
     assert_eq!(one.drawn, [27; 5]);
-    assert_eq!(std::fs::read(one.file("last")).unwrap(), std::fs::read(other.file("last")).unwrap());
+    assert!(one.weights("last") == other.weights("last"));
     assert_eq!(run(&[]).events[0].get("drawn"), None);
 }

@@ -3,12 +3,15 @@
 mod averages;
 mod losses;
 mod penalties;
+mod reload;
+mod resume;
 
 use super::average::Average;
 use super::checkpoint::{self, About};
 use super::observer::{Observer, Progress};
 use super::optimizer::State;
 use super::penalties::Penalties;
+use super::reload::{Follow, Nothing};
 use super::run::{Job, train};
 use super::step::{StepContext, step};
 use super::{Event, RunDir, StopFlag};
@@ -19,11 +22,12 @@ use crate::net::{Net, Params};
 use crate::plan::Plan;
 use crate::random::{Key, Purpose};
 use crate::regularize::LossTargets;
-use crate::spec::{self, Override};
+use crate::spec::{self, Override, resolved};
 use crate::weights::{WeightFile, init};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 const SPEC: &str = r#"
 name: tiny
@@ -92,6 +96,8 @@ struct Ran {
     epochs: Vec<Weights>,
     /// Images of each epoch that was trained.
     drawn: Vec<usize>,
+    /// The mean loss of the epoch so far, after each step.
+    losses: Vec<f64>,
 }
 
 impl Ran {
@@ -122,6 +128,7 @@ struct Watcher {
     last: PathBuf,
     epochs: Vec<Weights>,
     drawn: Vec<usize>,
+    losses: Vec<f64>,
     ended: bool,
 }
 
@@ -137,6 +144,7 @@ impl Observer for Watcher {
     }
 
     fn progress(&mut self, progress: Progress<'_>) {
+        self.losses.extend(progress.loss);
         if progress.loss.is_some() && progress.done == progress.total {
             self.drawn.push(progress.total);
         }
@@ -147,23 +155,32 @@ impl Observer for Watcher {
 
 /// Runs the spec with values in place of its own.
 fn run(sets: &[&str]) -> Ran {
-    let dir = images();
-    let plan = planned(dir.path(), sets);
+    follow(images(), sets, Box::new(Nothing))
+}
+
+/// The same, with other specs while it goes on.
+fn follow(dir: tempfile::TempDir, sets: &[&str], follow: Box<dyn Follow>) -> Ran {
+    let plan = Arc::new(planned(dir.path(), sets));
     let run_dir = RunDir::at(dir.path().join("run")).unwrap();
     let job = Job {
-        plan: &plan,
+        plan: Arc::clone(&plan),
         data: dataset(&plan, dir.path()),
         bad: Vec::new(),
         dir: &run_dir,
         stop: StopFlag::default(),
         workers: 2,
+        follow,
+        written: resolved::absolute(&plan.spec, dir.path()),
+        number: 1,
+        command: "runner tiny.yaml".to_owned(),
     };
-    let mut watcher = Watcher { last: run_dir.last(), epochs: Vec::new(), drawn: Vec::new(), ended: false };
+    let mut watcher =
+        Watcher { last: run_dir.last(), epochs: Vec::new(), drawn: Vec::new(), losses: Vec::new(), ended: false };
     train(&Cpu::default(), drawn(&plan), job, "random".to_owned(), &mut watcher).unwrap();
     let events = std::fs::read_to_string(dir.path().join("run/events.jsonl")).unwrap();
     let events = events.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    let Watcher { epochs, drawn, .. } = watcher;
-    Ran { dir, events, epochs, drawn }
+    let Watcher { epochs, drawn, losses, .. } = watcher;
+    Ran { dir, events, epochs, drawn, losses }
 }
 
 /// A net that takes steps on one batch.

@@ -1,0 +1,116 @@
+//! `runner replay RUN`.
+
+use super::CommandError;
+use super::resume::{is_run, kept};
+use super::run::{FIRST, Train, exit_code, given_run_dir, held, open_data, stop_on_interrupt};
+use crate::engine::device::with_device;
+use crate::train::lock::RunLock;
+use crate::train::reload::Replayed;
+use crate::train::reload::replayed::Past;
+use crate::train::run::{Job, Outcome};
+use crate::train::specs::{self, Origin};
+use crate::train::{RunDir, TrainError};
+use crate::weights::WeightFile;
+use serde_json::Value;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+/// Trains as a run was trained, and compares the weights. Exit code 1 where they differ.
+pub fn run(run: &Path, run_dir: Option<PathBuf>) -> Result<ExitCode, CommandError> {
+    let old = RunDir::open(run);
+    if !is_run(run) {
+        return Err(CommandError::RunDir(format!("{}: no run directory: it has no resolved.yaml", run.display())));
+    }
+    let first = kept(&old, FIRST)?;
+    let past = reloads(&old)?;
+    println!("replaying {} with {} reload{}", run.display(), past.len(), if past.len() == 1 { "" } else { "s" });
+    let dir = given_run_dir(run_dir.unwrap_or_else(|| beside(run)))?;
+    let _lock = RunLock::take(&dir).map_err(|error| held(&dir, &error))?;
+    dir.write("spec.yaml", first.loaded.text.as_bytes())?;
+    specs::keep(&dir, FIRST, &first.loaded, &first.plan)?;
+    if let Some(origin) = Origin::read(&old) {
+        origin.write(&dir)?;
+    }
+    specs::put_in_effect(&dir, FIRST)?;
+    let (data, bad) = open_data(&first.plan, old.path())?;
+    let job = Job {
+        data,
+        bad,
+        dir: &dir,
+        stop: stop_on_interrupt(),
+        workers: first.plan.spec.data.workers(),
+        follow: Box::new(Replayed::new(past)),
+        written: first.written,
+        number: FIRST,
+        command: format!("runner replay {}", run.display()),
+        plan: Arc::new(first.plan),
+    };
+    let outcome = with_device(job.plan.spec.device, Train { job, from: None, pending: None })??;
+    if outcome == Outcome::Interrupted {
+        return Ok(exit_code(outcome, dir.path()));
+    }
+    compare(&old, &dir)
+}
+
+/// `RUN-replay`
+fn beside(run: &Path) -> PathBuf {
+    let mut name = run.file_name().unwrap_or_default().to_owned();
+    name.push("-replay");
+    run.with_file_name(name)
+}
+
+/// The specs that a run took up, and where it did.
+fn reloads(dir: &RunDir) -> Result<Vec<Past>, CommandError> {
+    let path = dir.file("events.jsonl");
+    let events = fs::read_to_string(&path).map_err(TrainError::file(&path))?;
+    let events = events.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let applied = events.filter(|event| event["event"] == "reload_applied");
+    applied
+        .map(|event| {
+            let number = event["number"].as_u64().unwrap_or_default() as usize;
+            Ok(Past {
+                step: event["step"].as_u64().unwrap_or_default(),
+                stage: event["stage"].as_str().unwrap_or_default().to_owned(),
+                prepared: Box::new(kept(dir, number)?),
+            })
+        })
+        .collect()
+}
+
+/// Says whether two runs have the same weights.
+fn compare(one: &RunDir, other: &RunDir) -> Result<ExitCode, CommandError> {
+    let mut same = true;
+    for (name, path) in [("last", one.last()), ("best", one.best())] {
+        let again = other.file(&format!("checkpoints/{name}.safetensors"));
+        if !path.is_file() && !again.is_file() {
+            continue;
+        }
+        let differing = differing(&path, &again)?;
+        match differing.as_slice() {
+            [] => println!("{name} weights: the same to the last bit"),
+            [first, ..] => {
+                same = false;
+                println!("{name} weights: {} tensors differ, the first is `{first}`", differing.len());
+            }
+        }
+    }
+    Ok(if same { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// The names of tensors that are not the same in two files.
+fn differing(one: &Path, other: &Path) -> Result<Vec<String>, CommandError> {
+    let (mut one, mut other) = (WeightFile::open(one)?, WeightFile::open(other)?);
+    let names = |file: &WeightFile| file.tensors().map(|(name, ..)| name.to_owned()).collect::<Vec<String>>();
+    let (mine, theirs) = (names(&one), names(&other));
+    let mut differing: Vec<String> = theirs.iter().filter(|name| !mine.contains(name)).cloned().collect();
+    for name in mine {
+        let bits = |values: Vec<f32>| values.into_iter().map(f32::to_bits).collect::<Vec<u32>>();
+        let same = theirs.contains(&name) && bits(one.read(&name)?) == bits(other.read(&name)?);
+        if !same {
+            differing.push(name);
+        }
+    }
+    Ok(differing)
+}

@@ -1,0 +1,119 @@
+//! `runner resume RUN`.
+
+use super::CommandError;
+use super::run::{FIRST, Train, WatchArgs, exit_code, held, open_data, stop_on_interrupt};
+use crate::engine::device::with_device;
+use crate::spec::{Override, Pipeline, load_text, resolved};
+use crate::train::lock::RunLock;
+use crate::train::reload::saves::Followed;
+use crate::train::reload::{Follow, Prepared, Saves};
+use crate::train::run::{Checkpoint, Job};
+use crate::train::specs::{self, Origin};
+use crate::train::{EventLog, RunDir, TrainError};
+use serde_json::Value;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+/// Goes on with a run from its last checkpoint that is whole; where it has none yet, from its beginning. What
+/// its spec says by now is taken up as while it ran.
+pub fn run(run: &Path, watch: &WatchArgs) -> Result<ExitCode, CommandError> {
+    let dir = RunDir::open(run);
+    if !is_run(run) {
+        return Err(CommandError::RunDir(format!("{}: no run directory: it has no resolved.yaml", run.display())));
+    }
+    let _lock = RunLock::take(&dir).map_err(|error| held(&dir, &error))?;
+    if is_finished(&dir) {
+        println!("{}: the run is finished, nothing is left to do", run.display());
+        return Ok(ExitCode::SUCCESS);
+    }
+    dir.remove_unfinished()?;
+    let from = Checkpoint::latest(&dir)?;
+    if from.is_none() {
+        println!("{}: the run has no checkpoint yet, and begins anew", run.display());
+        let path = dir.file("events.jsonl");
+        EventLog::reopen(&path, 0).map_err(TrainError::file(&path))?;
+    }
+    let state = from.as_ref().map(|from| &from.state);
+    let number = state.map_or(FIRST, |state| state.spec);
+    let pending = state.and_then(|state| state.pending);
+    let kept = kept(&dir, number)?;
+    let pending = pending.map(|number| self::kept(&dir, number)).transpose()?;
+    specs::put_in_effect(&dir, number)?;
+
+    let stop = stop_on_interrupt();
+    let (mut data, bad) = open_data(&kept.plan, dir.path())?;
+    let origin = Origin::read(&dir).unwrap_or_else(|| Origin {
+        spec: dir.file(&specs::name(number)),
+        sets: Vec::new(),
+        data: data.facts.description.clone(),
+    });
+    data.facts.description.clone_from(&origin.data);
+    let latest = pending.as_ref().map_or(&kept, |pending| pending);
+    let followed = Followed::new(&origin, &latest.loaded.text, &latest.written, &latest.plan);
+    let follow: Box<dyn Follow> = match watch.how() {
+        Some(how) => Box::new(Saves::follow(followed, how)),
+        None => Box::new(Saves::once(&followed)),
+    };
+    let job = Job {
+        data,
+        bad,
+        dir: &dir,
+        stop,
+        workers: kept.plan.spec.data.workers(),
+        follow,
+        written: kept.written,
+        number,
+        command: origin.command(),
+        plan: Arc::new(kept.plan),
+    };
+    let outcome = with_device(job.plan.spec.device, Train { job, from, pending })??;
+    Ok(exit_code(outcome, run))
+}
+
+/// A spec that a run took up, with the plugins that it keeps.
+pub fn kept(dir: &RunDir, number: usize) -> Result<Prepared, CommandError> {
+    let name = dir.file(&specs::resolved_name(number));
+    let mut prepared = Prepared::new(&name.display().to_string(), &fs::read_to_string(&name)?, dir.path(), &[])?;
+    let text = fs::read_to_string(dir.file(&specs::name(number)))?;
+    if let Some(written) = as_written(dir, &text) {
+        prepared.written = written;
+    }
+    prepared.loaded.text = text;
+    Ok(prepared)
+}
+
+/// What the text of a spec means where it stood.
+fn as_written(dir: &RunDir, text: &str) -> Option<Pipeline> {
+    let origin = Origin::read(dir)?;
+    let sets: Vec<Override> = origin.sets.iter().cloned().map(Override).collect();
+    let folder = origin.spec.parent()?;
+    let loaded = load_text(&origin.spec.display().to_string(), text, folder, &sets).ok()?;
+    Some(resolved::absolute(&loaded.pipeline, folder))
+}
+
+/// The run that `runner SPEC --resume` goes on with: that in `given`, or else the latest of this name that is
+/// not finished.
+pub fn unfinished(name: &str, given: Option<&Path>) -> Option<PathBuf> {
+    if let Some(given) = given {
+        return Some(given.to_owned()).filter(|path| is_run(path));
+    }
+    let runs = fs::read_dir(Path::new("runs").join(name)).ok()?;
+    let mut runs: Vec<PathBuf> = runs.flatten().map(|entry| entry.path()).filter(|path| is_run(path)).collect();
+    // They are named by date and time.
+    runs.sort();
+    runs.into_iter().rfind(|path| !is_finished(&RunDir::open(path)))
+}
+
+/// Whether a folder is a run directory.
+pub fn is_run(path: &Path) -> bool {
+    path.join("resolved.yaml").is_file()
+}
+
+/// Whether the run's last event is its end.
+fn is_finished(dir: &RunDir) -> bool {
+    let events = fs::read_to_string(dir.file("events.jsonl")).unwrap_or_default();
+    let last = events.lines().next_back().and_then(|line| serde_json::from_str::<Value>(line).ok());
+    last.is_some_and(|event| event["event"] == "run_finished")
+}
