@@ -33,6 +33,11 @@ impl<D: Kernels> State<D> {
         State { optimizer, memory: BTreeMap::new() }
     }
 
+    /// Which optimizer it is.
+    pub fn optimizer(&self) -> &Optimizer {
+        &self.optimizer
+    }
+
     /// Goes on by other numbers; what is remembered stays. Another kind of optimizer is none of that.
     pub fn set(&mut self, optimizer: &Optimizer) {
         if std::mem::discriminant(&self.optimizer) == std::mem::discriminant(optimizer) {

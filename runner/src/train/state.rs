@@ -3,6 +3,7 @@
 use super::average::{AverageState, Whose};
 use super::exact;
 use super::summary::Trained;
+use crate::optim::Optimizer;
 use crate::regularize::{History, Watch};
 use serde::{Deserialize, Serialize};
 
@@ -139,6 +140,8 @@ pub struct RunState {
     pub events: u64,
     /// Seconds that the run has taken so far.
     pub seconds: f64,
+    /// The optimizer: another one of the spec's begins with a phase.
+    pub optimizer: Optimizer,
     /// A hash over the samples, their classes and splits.
     pub data: String,
     /// The number of the spec that holds.

@@ -34,6 +34,7 @@ impl<D: Kernels> Run<'_, D> {
             average: self.average.as_ref().map(Average::state),
             owed: self.owed,
             events,
+            optimizer: self.optimizer.optimizer().clone(),
             seconds: self.seconds(),
             data: self.data.clone(),
             spec: self.job.number,

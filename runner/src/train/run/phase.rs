@@ -15,6 +15,7 @@ impl<D: Kernels> Run<'_, D> {
         let phase = phase_at(&plan, self.position.phase)?;
         self.position = Position { epoch_in_phase: 0, step_in_phase: 0, step_in_epoch: 0, ..self.position.clone() };
         self.of_epoch = EpochState::default();
+        self.optimizer.replace(&plan.spec.schedule.optimizer);
         self.optimizer.begin(phase);
         self.watch.waited = 0;
         self.so_far = SoFar::begin(self.position.epoch + 1);

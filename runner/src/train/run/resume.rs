@@ -4,6 +4,7 @@ use super::Run;
 use crate::engine::{Kernels, Tensor};
 use crate::net::Graph;
 use crate::train::checkpoint::{self, About};
+use crate::train::optimizer::State;
 use crate::train::reload::Prepared;
 use crate::train::so_far::{Best, SoFar};
 use crate::train::state::{RunState, Stage};
@@ -79,6 +80,7 @@ impl<D: Kernels> Run<'_, D> {
             return Err(TrainError::OtherData);
         }
         self.net.params = checkpoint::read_params(&mut file, self.device, &self.net.graph)?;
+        self.optimizer = State::new(state.optimizer);
         self.optimizer.resume(&mut file, &self.net)?;
         if let (Some(average), Some(state)) = (&mut self.average, state.average) {
             average.resume(&mut file, state, &self.net)?;

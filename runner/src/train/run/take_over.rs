@@ -100,8 +100,6 @@ impl<D: Kernels> Run<'_, D> {
             let phase = phase_at(&plan, place)?;
             self.position.step_in_phase = self.position.epoch_in_phase as u64 * self.count_steps();
             self.so_far.state.frozen_hash = self.enter(phase)?;
-        } else {
-            self.optimizer.replace(&plan.spec.schedule.optimizer);
         }
         let path = self.job.dir.file("resolved.yaml");
         specs::put_in_effect(self.job.dir, number).map_err(TrainError::file(&path))?;

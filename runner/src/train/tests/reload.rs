@@ -7,7 +7,7 @@ use serde_json::Value;
 use std::path::Path;
 
 /// A spec that is saved after so many steps: [`SPEC`] with a piece of it replaced.
-fn saved(dir: &Path, step: u64, stage: &str, replaced: &[(&str, &str)]) -> Past {
+pub fn saved(dir: &Path, step: u64, stage: &str, replaced: &[(&str, &str)]) -> Past {
     let text = replaced.iter().fold(SPEC.to_owned(), |text, (from, to)| {
         assert!(text.contains(from), "{from}");
         text.replace(from, to)
@@ -61,6 +61,16 @@ fn a_batch_size_holds_from_the_next_epoch() {
     assert_eq!(steps, [3, 6, 8, 10, 12]);
     assert_eq!(plain.losses[..6], other.losses[..6]);
     assert_eq!(other.of_kind("reload_in_effect")[0]["step"], 6);
+}
+
+#[test]
+fn another_optimizer_begins_with_a_phase() {
+    let other = ("sgd: { momentum: 0 }", "adamw: {}");
+    let (plain, other) = (run(&[]), run(&[(4, "epoch", &[other])]));
+    assert_eq!(outcome(&other)["changes"][0]["class"], "next_phase");
+    // 3 epochs of 3 steps, and the first loss of the phase after them.
+    assert_eq!(plain.losses[..10], other.losses[..10]);
+    assert_ne!(plain.losses[10], other.losses[10]);
 }
 
 #[test]

@@ -1,9 +1,134 @@
-//! Checkpoints that are damaged.
+//! Runs that are stopped and go on, and checkpoints that are damaged.
 
-use super::run;
-use crate::train::RunDir;
-use crate::train::run::Checkpoint;
+use super::reload::saved;
+use super::{Watcher, Weights, dataset, drawn, images, planned, run, weights};
+use crate::engine::Cpu;
+use crate::spec::resolved;
+use crate::train::reload::replayed::Past;
+use crate::train::reload::{At, Follow, Offer, Replayed};
+use crate::train::run::{Checkpoint, Job, Outcome, resume, train};
+use crate::train::{RunDir, StopFlag};
+use serde_json::Value;
 use std::fs;
+use std::sync::Arc;
+
+/// Saves while a run goes on, and where it is stopped from outside.
+struct Stopped {
+    saves: Replayed,
+    at: u64,
+    stop: StopFlag,
+}
+
+impl Follow for Stopped {
+    fn latest(&mut self, at: At) -> Option<Offer> {
+        if at.step == self.at {
+            self.stop.raise();
+        }
+        self.saves.latest(at)
+    }
+}
+
+/// A save: after which step, before which stage, and what is replaced in the spec.
+type Save<'a> = (u64, &'a str, &'a [(&'a str, &'a str)]);
+
+/// A run that is stopped in the step after so many, and goes on; its losses, events and weights.
+fn stopped_at(at: u64, sets: &[&str], saves: &[Save<'_>]) -> (Vec<f64>, Vec<Value>, Weights) {
+    let dir = images();
+    let run_dir = RunDir::at(dir.path().join("run")).unwrap();
+    let past = |saves: &[Save<'_>]| -> Vec<Past> {
+        saves.iter().map(|(step, stage, replaced)| saved(dir.path(), *step, stage, replaced)).collect()
+    };
+    let job = |number: usize, at: u64| {
+        let plan = match number {
+            1 => planned(dir.path(), sets),
+            number => past(&saves[number - 2..]).remove(0).prepared.plan,
+        };
+        let stop = StopFlag::default();
+        Job {
+            data: dataset(&plan, dir.path()),
+            bad: Vec::new(),
+            dir: &run_dir,
+            stop: stop.clone(),
+            workers: 2,
+            follow: Box::new(Stopped { saves: Replayed::new(past(saves)), at, stop }),
+            written: resolved::absolute(&plan.spec, dir.path()),
+            number,
+            command: String::new(),
+            plan: Arc::new(plan),
+        }
+    };
+    let mut watcher =
+        Watcher { last: run_dir.last(), epochs: Vec::new(), drawn: Vec::new(), losses: Vec::new(), ended: false };
+    let first = job(1, at);
+    let net = drawn(&first.plan);
+    if train(&Cpu::default(), net, first, "random".to_owned(), &mut watcher).unwrap() == Outcome::Interrupted {
+        let checkpoint = Checkpoint::latest(&run_dir).unwrap().unwrap();
+        assert!(checkpoint.about.position.step >= at);
+        let pending = checkpoint.state.pending.map(|number| *past(&saves[number - 2..]).remove(0).prepared);
+        let mut second = job(checkpoint.state.spec, u64::MAX);
+        let taken = checkpoint.state.pending.unwrap_or(checkpoint.state.spec);
+        second.follow = Box::new(Replayed::new(past(&saves[taken - 1..])));
+        let net = drawn(&second.plan);
+        let outcome = resume(&Cpu::default(), net, second, checkpoint, pending, &mut watcher).unwrap();
+        assert_eq!(outcome, Outcome::Finished);
+    }
+    (watcher.losses, story(&run_dir), weights(&run_dir.last()))
+}
+
+/// The events without what is of the clock, and what is of the break.
+fn story(dir: &RunDir) -> Vec<Value> {
+    let events = fs::read_to_string(dir.file("events.jsonl")).unwrap();
+    let events = events.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let told = |event: &Value| !["run_resumed", "checkpoint_saved"].contains(&event["event"].as_str().unwrap());
+    let mut story: Vec<Value> = events.filter(told).collect();
+    for event in &mut story {
+        for key in ["time", "seconds", "images_per_second", "run_dir", "data"] {
+            event.as_object_mut().unwrap().remove(key);
+        }
+    }
+    story
+}
+
+/// The run is the same, wherever it is stopped. `steps` is how many it has.
+fn is_the_same_wherever_it_is_stopped(steps: u64, sets: &[&str], saves: &[Save<'_>]) {
+    let whole = stopped_at(u64::MAX, sets, saves);
+    assert_eq!(whole.0.len() as u64, steps);
+    for at in 0..steps {
+        let broken = stopped_at(at, sets, saves);
+        assert_eq!(whole.0, broken.0, "losses, stopped after {at}");
+        assert_eq!(whole.1, broken.1, "events, stopped after {at}");
+        assert!(whole.2 == broken.2, "weights, stopped after {at}");
+    }
+}
+
+#[test]
+fn a_run_that_is_stopped_anywhere_ends_as_if_it_had_not_been() {
+    is_the_same_wherever_it_is_stopped(
+        15,
+        &[
+            "regularization={ ema: { decay: 0.8 }, gradient_noise: { eta: 0.1 }, early_stopping: { patience: 9, restore_best: true } }",
+            "schedule.optimizer={ adamw: {} }",
+            "schedule.phases.0.restore_best=true",
+            "data.micro_batch=4",
+        ],
+        &[],
+    );
+    is_the_same_wherever_it_is_stopped(
+        15,
+        &["regularization={ swa: { from_epoch: 2 } }", "schedule.scheduler=cosine"],
+        &[],
+    );
+}
+
+#[test]
+fn a_run_whose_spec_is_saved_may_be_stopped_anywhere_too() {
+    const OPTIMIZER: (&str, &str) = ("sgd: { momentum: 0 }", "adamw: {}");
+    const HEAD: (&str, &str) = ("  - global_avg_pool\n", "  - global_avg_pool\n  - linear: { out: 5 }\n  - relu\n");
+    const RATE: (&str, &str) = ("lr: 0.1", "lr: 0.02");
+    let saves: [Save<'_>; 3] =
+        [(2, "epoch", &[OPTIMIZER]), (4, "epoch", &[OPTIMIZER, HEAD]), (7, "epoch", &[OPTIMIZER, HEAD, RATE])];
+    is_the_same_wherever_it_is_stopped(15, &[], &saves);
+}
 
 #[test]
 fn a_checkpoint_that_is_cut_anywhere_is_known_and_the_one_before_is_taken() {
