@@ -223,12 +223,10 @@ impl DeviceTask for Train<'_> {
         let start = Start::of(&plan)?;
         let net = Net { graph: plan.graph.clone(), params: start.params(&device, &plan.graph)? };
         let mut console = Console::new(plan.epochs());
-        match self.from {
-            Some(checkpoint) => resume(&device, net, self.job, checkpoint, self.pending, &mut console),
-            None => {
-                start.ledger.write(self.job.dir)?;
-                train(&device, net, self.job, start.told, &mut console)
-            }
+        if let Some(checkpoint) = self.from {
+            return resume(&device, net, self.job, checkpoint, self.pending, &mut console);
         }
+        start.ledger.write(self.job.dir)?;
+        train(&device, net, self.job, start.told, &mut console)
     }
 }

@@ -90,7 +90,7 @@ pub fn train<D: Kernels>(
     let log = EventLog::open(&path).map_err(TrainError::file(&path))?;
     let mut run = Run::new(device, net, job, log, observer);
     run.record(&announce::run_started(run.device, &run.job, weights))?;
-    run.to_its_end()
+    run.complete()
 }
 
 /// Goes on with a run from a checkpoint of it. `start` are the weights that the run began with, `pending` the
@@ -107,7 +107,7 @@ pub fn resume<D: Kernels>(
     let log = EventLog::reopen(&path, checkpoint.state.events).map_err(TrainError::file(&path))?;
     let mut run = Run::new(device, start, job, log, observer);
     run.take_up(checkpoint, pending)?;
-    run.to_its_end()
+    run.complete()
 }
 
 struct Run<'a, D: Kernels> {
@@ -191,7 +191,7 @@ impl<'a, D: Kernels> Run<'a, D> {
         Ok(())
     }
 
-    fn to_its_end(&mut self) -> Result<Outcome, TrainError> {
+    fn complete(&mut self) -> Result<Outcome, TrainError> {
         let outcome = self.stages();
         if let Err(error) = &outcome {
             // The error itself matters more than a log that cannot be written either.

@@ -92,8 +92,8 @@ impl<D: Kernels> Run<'_, D> {
         self.owed = state.owed;
         self.best_whose = state.best_whose;
         self.seconds_before = state.seconds;
-        self.so_far = SoFar::resume(state.phase.clone(), self.best_of_phase(state.phase.best, &mut notes)?);
-        self.take_up_best(state.best, &mut notes)?;
+        self.so_far = SoFar::resume(state.phase.clone(), self.best_of_phase(state.phase.best, &mut notes));
+        self.take_up_best(state.best, &mut notes);
         if matches!(self.stage, Stage::Epoch | Stage::PhaseEnds { .. }) {
             self.re_enter(&state.phase.frozen_hash, &name)?;
         }
@@ -126,30 +126,23 @@ impl<D: Kernels> Run<'_, D> {
 
     /// The best weights of the phase that goes on. Where the file is of another epoch, the run was killed
     /// before it wrote that of this one, or goes on from an earlier checkpoint.
-    fn best_of_phase(
-        &mut self,
-        epoch: Option<usize>,
-        notes: &mut Vec<String>,
-    ) -> Result<Option<Vec<Tensor<D>>>, TrainError> {
+    fn best_of_phase(&mut self, epoch: Option<usize>, notes: &mut Vec<String>) -> Option<Vec<Tensor<D>>> {
         let goes_on = matches!(self.stage, Stage::Epoch | Stage::PhaseEnds { .. });
-        let Some(epoch) = epoch.filter(|_| goes_on) else { return Ok(None) };
+        let epoch = epoch.filter(|_| goes_on)?;
         if self.owed.best_of_phase {
-            return Ok(Some(self.net.params.tensors().to_vec()));
+            return Some(self.net.params.tensors().to_vec());
         }
         let path = self.job.dir.best_of_phase();
-        match weights_of(self.device, &path, &self.net.graph, |about| about.position.epoch == epoch) {
-            Ok(Some(weights)) => Ok(Some(weights)),
-            Ok(None) => Ok(None),
-            Err(error) => {
-                notes.push(format!("{error}; the phase's best weights so far are lost"));
-                Ok(None)
-            }
-        }
+        let weights = weights_of(self.device, &path, &self.net.graph, |about| about.position.epoch == epoch);
+        weights.unwrap_or_else(|error| {
+            notes.push(format!("{error}; the phase's best weights so far are lost"));
+            None
+        })
     }
 
     /// The best weights of the run so far.
-    fn take_up_best(&mut self, epoch: Option<usize>, notes: &mut Vec<String>) -> Result<(), TrainError> {
-        let Some(epoch) = epoch.filter(|_| self.owed.best.is_none()) else { return Ok(()) };
+    fn take_up_best(&mut self, epoch: Option<usize>, notes: &mut Vec<String>) {
+        let Some(epoch) = epoch.filter(|_| self.owed.best.is_none()) else { return };
         let (path, whose) = (self.job.dir.best(), self.best_whose);
         let own = self.net.graph.clone().without_auxiliary();
         let is_it = |about: &About| about.position.epoch == epoch && about.weights == whose;
@@ -162,7 +155,6 @@ impl<D: Kernels> Run<'_, D> {
                 self.watch.best = None;
             }
         }
-        Ok(())
     }
 }
 

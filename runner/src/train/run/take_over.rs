@@ -58,13 +58,13 @@ impl<D: Kernels> Run<'_, D> {
                 Ok(())
             }
             (Stage::Epoch, Some(place), None) => self.take_over(place),
-            (Stage::PhaseBegins, ..) => match course.next {
-                Some(place) => self.take_over(place),
-                None => {
-                    self.stage = Stage::Ending { reason: "the spec has no further phase".to_owned() };
-                    Ok(())
+            (Stage::PhaseBegins, ..) => {
+                if let Some(place) = course.next {
+                    return self.take_over(place);
                 }
-            },
+                self.stage = Stage::Ending { reason: "the spec has no further phase".to_owned() };
+                Ok(())
+            }
             // When the phase has ended, or the head is fitted.
             _ => Ok(()),
         }

@@ -6,6 +6,9 @@ use crate::train::reload::{Prepared, Replayed};
 use serde_json::Value;
 use std::path::Path;
 
+/// A save: after which step, before which stage, and what is replaced in the spec.
+pub type Save<'a> = (u64, &'a str, &'a [(&'a str, &'a str)]);
+
 /// A spec that is saved after so many steps: [`SPEC`] with a piece of it replaced.
 pub fn saved(dir: &Path, step: u64, stage: &str, replaced: &[(&str, &str)]) -> Past {
     let text = replaced.iter().fold(SPEC.to_owned(), |text, (from, to)| {
@@ -18,7 +21,7 @@ pub fn saved(dir: &Path, step: u64, stage: &str, replaced: &[(&str, &str)]) -> P
 }
 
 /// A run with saves: after which step, before which stage, and what is replaced.
-fn run(saves: &[(u64, &str, &[(&str, &str)])]) -> Ran {
+fn run(saves: &[Save<'_>]) -> Ran {
     let dir = images();
     let past = saves.iter().map(|(step, stage, replaced)| saved(dir.path(), *step, stage, replaced)).collect();
     follow(dir, &[], Box::new(Replayed::new(past)))

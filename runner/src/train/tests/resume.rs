@@ -1,6 +1,6 @@
 //! Runs that are stopped and go on, and checkpoints that are damaged.
 
-use super::reload::saved;
+use super::reload::{Save, saved};
 use super::{Watcher, Weights, dataset, drawn, images, planned, run, weights};
 use crate::engine::Cpu;
 use crate::spec::resolved;
@@ -27,9 +27,6 @@ impl Follow for Stopped {
         self.saves.latest(at)
     }
 }
-
-/// A save: after which step, before which stage, and what is replaced in the spec.
-type Save<'a> = (u64, &'a str, &'a [(&'a str, &'a str)]);
 
 /// A run that is stopped in the step after so many, and goes on; its losses, events and weights.
 fn stopped_at(at: u64, sets: &[&str], saves: &[Save<'_>]) -> (Vec<f64>, Vec<Value>, Weights) {
