@@ -1,22 +1,25 @@
 //! Nonsense for specs: whatever a file says, reading and planning it ends, soon, in a plan or in errors.
 //!
-//! `FUZZ_CASES=1000000 cargo test --release -p runner --test fuzz` tries as many cases as one likes;
-//! `FUZZ_SEED` begins elsewhere. A case that fails is written to `target/fuzz/`; once it is mended it is
-//! kept in `tests/fuzz/found/`, which is tried each time.
+//! `FUZZ_CASES=1000000 cargo test -p runner --test fuzz` tries as many cases as one likes; `FUZZ_SEED`
+//! begins elsewhere. A case that fails is written to `target/fuzz/`; once it is mended it is kept in
+//! `tests/fuzz/found/`, or in `large.rs` where it is one line many times; both are tried each time.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod large;
 mod mutate;
 
 use mutate::Mutator;
 use peak_alloc::PeakAlloc;
 use runner::plan::Plan;
+use runner::plan::course::course;
 use runner::report::PlanReport;
-use runner::spec::{self, Source};
+use runner::spec::reload::RunningPhase;
+use runner::spec::{self, Pipeline, Source, UnderWay};
 use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 #[global_allocator]
@@ -49,12 +52,20 @@ fn specs(folder: &str) -> Vec<String> {
 static READ: AtomicU64 = AtomicU64::new(0);
 static PLANNED: AtomicU64 = AtomicU64::new(0);
 
-/// Reads, checks and plans a text. Files and plugins that a case may name are not opened.
+/// A run that a case may be a reload of: the last spec that was planned.
+static RUNNING: Mutex<Option<Box<Plan>>> = Mutex::new(None);
+
+/// Reads, checks and plans a text, and holds it against a run. Files and plugins that a case may name are
+/// not opened.
 fn try_one(text: &str) {
     let dir = repository("pipelines");
     let Ok(loaded) = spec::load_text("spec.yaml", text, &dir, &[]) else { return };
     READ.fetch_add(1, Ordering::Relaxed);
     let spec = &loaded.pipeline;
+    let mut running = RUNNING.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(before) = running.as_ref() {
+        compare(&before.spec, spec);
+    }
     let generated = |source: &Source| matches!(source, Source::Synthetic(_) | Source::Dataset(_));
     let sources = [Some(&spec.data.source), spec.data.fallback.as_ref()];
     if !spec.plugins.is_empty() || !sources.into_iter().flatten().all(generated) {
@@ -62,9 +73,54 @@ fn try_one(text: &str) {
         return;
     }
     match Plan::new(spec, &dir) {
-        Ok(plan) => drop((PLANNED.fetch_add(1, Ordering::Relaxed), PlanReport::of(&plan).to_string())),
+        Ok(plan) => {
+            PLANNED.fetch_add(1, Ordering::Relaxed);
+            assert!(!PlanReport::of(&plan).to_string().is_empty());
+            if let Some(before) = running.as_ref() {
+                drop(course(&half_done(before), before.as_ref().into(), (&plan).into()));
+            }
+            *running = Some(Box::new(plan));
+        }
         // That the errors can be shown is a part of it.
         Err(problems) => assert!(!loaded.error(&problems).to_string().is_empty()),
+    }
+}
+
+/// Compares two specs, as when one is saved while the other runs.
+fn compare(before: &Pipeline, after: &Pipeline) {
+    let value = |spec: &Pipeline| spec::to_value(spec).expect("what was read can be written");
+    let (before, after) = (value(before), value(after));
+    let changes = spec::diff(&before, &after);
+    assert_eq!(changes.is_empty(), before == after);
+    assert_eq!(spec::diff::text(&changes).lines().count(), changes.len());
+    let run = UnderWay::default();
+    assert!(changes.iter().all(|change| !run.class_of(change).words().is_empty()));
+}
+
+/// A run in the second half of the phases of a plan.
+fn half_done(plan: &Plan) -> UnderWay {
+    let names: Vec<String> = plan.phases.iter().map(|phase| phase.name.clone()).collect();
+    let (done, to_come) = names.split_at(names.len() / 2);
+    UnderWay {
+        done: done.to_vec(),
+        running: to_come.first().map(|name| RunningPhase { name: name.clone(), epochs: 1 }),
+    }
+}
+
+/// A moment, and the time that this thread had computed until then, where the system tells.
+struct Clock(Instant, Option<Duration>);
+
+impl Clock {
+    fn now() -> Self {
+        let told = fs::read_to_string("/proc/thread-self/schedstat").ok();
+        let computed = told.and_then(|told| told.split(' ').next()?.parse().ok()).map(Duration::from_nanos);
+        Clock(Instant::now(), computed)
+    }
+
+    /// What has been computed since; where the system does not tell, the time that it took.
+    fn elapsed(&self) -> Duration {
+        let computed = Clock::now().1.zip(self.1).map(|(now, then)| now.saturating_sub(then));
+        computed.unwrap_or_else(|| self.0.elapsed())
     }
 }
 
@@ -75,7 +131,7 @@ fn fault(text: &str) -> Option<String> {
     for _ in 0..3 {
         let before = ALLOCATOR.current_usage();
         ALLOCATOR.reset_peak_usage();
-        let begun = Instant::now();
+        let begun = Clock::now();
         let went = catch_unwind(AssertUnwindSafe(|| try_one(text)));
         let (took, most) = (begun.elapsed(), ALLOCATOR.peak_usage().saturating_sub(before));
         if went.is_err() {
@@ -127,11 +183,19 @@ fn watch_for_hangs() {
 #[test]
 fn nonsense_is_refused_and_nothing_breaks() {
     let found = specs("tests/fuzz/found");
-    for text in &found {
-        assert_eq!(fault(text), None, "{text}");
+    let kept: Vec<String> = found
+        .iter()
+        .chain(&large::specs())
+        .filter_map(|text| Some(format!("{}:\n{}", fault(text)?, text.chars().take(1000).collect::<String>())))
+        .collect();
+    assert!(kept.is_empty(), "{}", kept.join("\n"));
+    let own = specs("tests/fuzz/seeds");
+    for text in &own {
+        let error = spec::load_text("spec.yaml", text, &repository("pipelines"), &[]).err();
+        assert_eq!(error.map(|error| error.to_string()), None, "{text}");
     }
-    let seeds: Vec<String> = [specs("pipelines"), specs("runner/src/spec/testdata"), specs("docs/src"), found].concat();
-    assert!(seeds.iter().filter(|text| text.contains("schedule:")).count() >= 3, "there are seeds");
+    let others = ["pipelines", "runner/src/spec/testdata", "docs/src"].into_iter().flat_map(specs);
+    let seeds: Vec<String> = own.into_iter().chain(others).chain(found).collect();
     let (cases, seed) = (number_from("FUZZ_CASES", 3000), number_from("FUZZ_SEED", 0));
     let mutator = Mutator::new(&seeds, seed);
     watch_for_hangs();

@@ -2,6 +2,7 @@
 
 use runner::random::{Key, Purpose, Stream};
 use serde_yaml::Value;
+use std::collections::BTreeSet;
 
 /// What YAML, numbers and texts are harmed by.
 const PIECES: &[&str] = &[
@@ -85,23 +86,30 @@ fn extreme(random: &mut Stream) -> Value {
 pub struct Mutator {
     seeds: Vec<String>,
     values: Vec<Value>,
+    /// Words that mean something in a spec: keys, and names of things.
+    words: Vec<String>,
     key: Key,
 }
 
 impl Mutator {
     pub fn new(seeds: &[String], seed: u64) -> Self {
         let values = seeds.iter().filter_map(|text| serde_yaml::from_str(text).ok()).collect();
-        Mutator { seeds: seeds.to_vec(), values, key: Key::new(seed, Purpose::Check).named("fuzz") }
+        let mut words = BTreeSet::new();
+        gather(runner::spec::schema().as_value(), &mut words);
+        let words = words.into_iter().collect();
+        Mutator { seeds: seeds.to_vec(), values, words, key: Key::new(seed, Purpose::Check).named("fuzz") }
     }
 
     pub fn case(&self, number: u64) -> String {
         let random = &mut self.key.with(number).stream();
-        let mut text = if random.chance(0.6) {
-            self.of_values(random)
-        } else {
-            self.seeds[random.below(self.seeds.len())].clone()
+        let of_values = random.chance(0.6);
+        let mut text =
+            if of_values { self.of_values(random) } else { self.seeds[random.below(self.seeds.len())].clone() };
+        let rounds = match random.below(10) {
+            0..7 if of_values => 0,
+            0..5 => random.below(2),
+            _ => random.below(6),
         };
-        let rounds = if random.chance(0.5) { random.below(2) } else { random.below(6) };
         for _ in 0..rounds {
             text = self.of_text(&text, random);
         }
@@ -111,17 +119,14 @@ impl Mutator {
     /// A spec some of whose values are others.
     fn of_values(&self, random: &mut Stream) -> String {
         let mut value = self.values[random.below(self.values.len())].clone();
-        for _ in 0..=random.below(4) {
+        for _ in 0..=random.below(3) {
             let nodes = count(&value);
             let at = random.below(nodes);
-            let new = match random.below(3) {
-                0 => {
-                    let other = &self.values[random.below(self.values.len())];
-                    nth(other, &mut random.below(count(other))).cloned()
-                }
-                _ => Some(extreme(random)),
-            };
-            change(&mut value, &mut { at }, random, new.unwrap_or(Value::Null));
+            let donor = &self.values[random.below(self.values.len())];
+            let taken = nth(donor, &mut random.below(count(donor))).cloned().unwrap_or_default();
+            let new = if random.chance(0.4) { taken } else { extreme(random) };
+            let word = self.words[random.below(self.words.len())].clone();
+            change(&mut value, &mut { at }, random, &new, &word);
         }
         serde_yaml::to_string(&value).unwrap_or_default()
     }
@@ -196,30 +201,72 @@ fn nth<'a>(value: &'a Value, left: &mut usize) -> Option<&'a Value> {
     }
 }
 
-/// Changes the value of this number: another in its place, its entries fewer, more or renamed.
-fn change(value: &mut Value, left: &mut usize, random: &mut Stream, new: Value) -> bool {
+/// Changes the value of this number: another in its place, a number near it, its entries fewer, more or
+/// renamed.
+fn change(value: &mut Value, left: &mut usize, random: &mut Stream, new: &Value, word: &str) -> bool {
     if *left == 0 {
-        match value {
-            Value::Mapping(map) if random.chance(0.5) && !map.is_empty() => {
-                let key = map.keys().nth(random.below(map.len())).cloned().unwrap_or_default();
-                let taken = map.remove(&key).unwrap_or_default();
-                if random.chance(0.3) {
-                    map.insert(Value::from("lr"), taken);
-                }
-            }
-            Value::Sequence(list) if random.chance(0.5) && !list.is_empty() => {
-                let entry = list[random.below(list.len())].clone();
-                let times = if random.chance(0.1) { 300 } else { 1 };
-                list.extend(std::iter::repeat_n(entry, times));
-            }
-            other => *other = new,
-        }
+        change_here(value, random, new, word);
         return true;
     }
     *left -= 1;
     match value {
-        Value::Sequence(list) => list.iter_mut().any(|value| change(value, left, random, new.clone())),
-        Value::Mapping(map) => map.values_mut().any(|value| change(value, left, random, new.clone())),
+        Value::Sequence(list) => list.iter_mut().any(|value| change(value, left, random, new, word)),
+        Value::Mapping(map) => map.values_mut().any(|value| change(value, left, random, new, word)),
         _ => false,
+    }
+}
+
+fn change_here(value: &mut Value, random: &mut Stream, new: &Value, word: &str) {
+    match value {
+        Value::Mapping(map) if random.chance(0.8) => {
+            let key = map.keys().nth(random.below(map.len().max(1))).cloned().unwrap_or_default();
+            match random.below(4) {
+                0 => drop(map.remove(&key)),
+                1 => drop(map.insert(key, new.clone())),
+                2 => drop(map.insert(Value::from(word), new.clone())),
+                _ => {
+                    let taken = map.remove(&key).unwrap_or_default();
+                    map.insert(Value::from(word), taken);
+                }
+            }
+        }
+        Value::Sequence(list) if random.chance(0.8) => {
+            let place = random.below(list.len().max(1));
+            match random.below(4) {
+                0 if !list.is_empty() => drop(list.remove(place)),
+                1 if !list.is_empty() => {
+                    let times = if random.chance(0.1) { 300 } else { 1 };
+                    list.extend(std::iter::repeat_n(list[place].clone(), times));
+                }
+                2 if !list.is_empty() => {
+                    let other = random.below(list.len());
+                    list.swap(place, other);
+                }
+                _ => list.insert(place.min(list.len()), new.clone()),
+            }
+        }
+        Value::Number(number) if random.chance(0.6) => {
+            let number = number.as_f64().unwrap_or_default();
+            let near = [number + 1.0, number - 1.0, number * 2.0, number / 2.0, -number, number * 1000.0];
+            let near = near[random.below(near.len())];
+            let whole = near.fract() == 0.0 && near.abs() < 1e15;
+            *value = if whole { Value::from(near as i64) } else { Value::from(near) };
+        }
+        Value::String(_) if random.chance(0.5) => *value = Value::from(word),
+        other => *other = new.clone(),
+    }
+}
+
+/// The keys of a schema, and the words that it takes.
+fn gather(schema: &serde_json::Value, words: &mut BTreeSet<String>) {
+    match schema {
+        serde_json::Value::Array(list) => list.iter().for_each(|part| gather(part, words)),
+        serde_json::Value::Object(map) => {
+            let properties = map.get("properties").and_then(|properties| properties.as_object());
+            words.extend(properties.into_iter().flat_map(|properties| properties.keys().cloned()));
+            words.extend(map.get("const").and_then(|word| word.as_str()).map(str::to_owned));
+            map.values().for_each(|part| gather(part, words));
+        }
+        _ => {}
     }
 }

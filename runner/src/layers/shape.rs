@@ -28,6 +28,17 @@ impl Shape {
         }
     }
 
+    /// Whether there can be so much of one sample. The limits are far above any real net; they keep products
+    /// of sizes from overflowing.
+    pub fn is_reasonable(self) -> bool {
+        match self {
+            Shape::Image { height, width, channels } => {
+                height.max(width) <= 1 << 16 && channels <= 1 << 20 && height * width * channels <= 1 << 34
+            }
+            Shape::Features(count) => count <= 1 << 34,
+        }
+    }
+
     /// Values a sample.
     pub fn count(self) -> usize {
         match self {

@@ -4,6 +4,9 @@ use super::graph::{Graph, Node, Origin, Param, Source, Stage};
 use super::schedule::Schedule;
 use crate::layers::{AnyLayer, Layer, Layout, ParamDef, Shape};
 
+/// The most values of a parameter: far above any real one, so that sums do not overflow.
+const MAX_VALUES: usize = 1 << 40;
+
 /// A layer does not fit where it was put.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{node}` ({layer}) does not fit its input of {inputs}: {reason}")]
@@ -79,18 +82,23 @@ impl Builder {
     ) -> Result<Source, BuildError> {
         let (name, layer) = (name.into(), layer.into());
         let shapes: Vec<Shape> = inputs.iter().map(|&input| self.shape(input)).collect();
-        let output = self.check(&name, &layer, inputs, &shapes).map_err(|reason| BuildError {
+        let error = |reason| BuildError {
             node: name.clone(),
             layer: layer.name().to_owned(),
             inputs: shapes.iter().map(Shape::to_string).collect::<Vec<_>>().join(", "),
             reason,
-        })?;
+        };
+        let output = self.check(&name, &layer, inputs, &shapes).map_err(error)?;
+        let params = self.params(&layer, inputs, &shapes);
+        if params.iter().any(|param| param.count() > MAX_VALUES) {
+            return Err(error(format!("a tensor of more than {MAX_VALUES} values is more than there can be")));
+        }
         if self.graph.stages.is_empty() {
             self.stage("net");
         }
         let node = self.graph.nodes.len();
         let first_param = self.graph.params.len();
-        for def in self.params(&layer, inputs, &shapes) {
+        for def in params {
             self.graph.params.push(Param { name: format!("{name}.{}", def.name), def, node });
         }
         self.flattened.push(self.flattening(&layer, inputs, &shapes));
@@ -156,7 +164,12 @@ impl Builder {
         if inputs.iter().enumerate().any(|(i, input)| inputs[..i].contains(input)) {
             return Err("it takes the same input twice".into());
         }
-        layer.output(shapes).map_err(|error| error.to_string())
+        let output = layer.output(shapes).map_err(|error| error.to_string())?;
+        if output.is_reasonable() {
+            Ok(output)
+        } else {
+            Err(format!("an output of {output} is more than there can be"))
+        }
     }
 
     /// The layer's parameters. A layer knows shapes only; that its vector was an image is known

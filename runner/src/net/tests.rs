@@ -4,7 +4,9 @@
 use super::{Activations, Forward, Graph, Net, Output, Params, Part, Source};
 use super::{Builder, builder::BuildError, sequential};
 use crate::engine::{Cpu, Gradients, KernelSet, Kernels, Tape, Tensor};
-use crate::layers::{Add, AnyLayer, BatchNorm, Concat, Conv2d, Dropout, Flatten, GlobalAvgPool, Layout, Linear};
+use crate::layers::{
+    Add, AnyLayer, BatchNorm, Concat, Conv2d, ConvTranspose2d, Dropout, Flatten, GlobalAvgPool, Layout, Linear,
+};
 use crate::layers::{MaxPool, NormMode, Relu, Role, Shape, Silu, StochasticDepth};
 use crate::random::{Key, Purpose};
 
@@ -168,7 +170,14 @@ fn a_misfit_names_node_layer_shapes_and_reason() {
     assert_eq!(twice.inputs, "2x2x3, 2x2x3");
     assert_eq!(twice.reason, "it takes the same input twice");
     assert!(builder.add("relu", Relu {}, relu).unwrap_err().reason.contains("has this name"));
-    assert_eq!(builder.finish().nodes.len(), 1, "what does not fit leaves no trace");
+    let much = ConvTranspose2d { stride: 4096.into(), ..ConvTranspose2d::new(8, 1) };
+    let larger = builder.add("larger", much.clone(), relu).unwrap();
+    let much = builder.add("much", much, larger).unwrap_err();
+    assert_eq!(much.reason, "an output of 16777217x16777217x8 is more than there can be");
+    let heavy = Conv2d { stride: 4096.into(), ..Conv2d::new(65536, 4096).padding(4096) };
+    let heavy = builder.add("heavy", heavy, larger).unwrap_err();
+    assert!(heavy.reason.starts_with("a tensor of more than"), "{heavy}");
+    assert_eq!(builder.finish().nodes.len(), 2, "what does not fit leaves no trace");
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! In what pieces each phase computes its batches: as large as the spec and its memory budget allow.
 
+use super::memory::Needs;
 use super::{Memory, PhasePlan};
 use crate::layers::NormMode;
 use crate::net::Graph;
@@ -17,7 +18,8 @@ pub fn settle(spec: &Pipeline, graph: &Graph, phases: &mut [PhasePlan], problems
     for phase in phases {
         phase.micro_batch = most;
         let Some(budget) = spec.memory_budget else { continue };
-        let need = |piece: usize| Memory::of(graph, phase, piece, spec).total().saturating_add(PROGRAM);
+        let needs = Needs::of(graph, phase, spec);
+        let need = |piece: usize| needs.in_pieces(piece).total().saturating_add(PROGRAM);
         match largest(most, |piece| need(piece) <= budget.0) {
             Some(piece) => phase.micro_batch = piece,
             None if worst.as_ref().is_none_or(|(so_far, _)| need(1) > *so_far) => {

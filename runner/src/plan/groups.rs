@@ -8,6 +8,7 @@ use super::pattern::{EVERYTHING, select};
 use crate::net::{Graph, ParamId};
 use crate::spec::Draft;
 use crate::spec::{PerGroup, Problem, Problems};
+use std::collections::{HashMap, HashSet};
 
 /// The entry of `train` that each parameter belongs to, by parameter; `None` is frozen. Buffers
 /// belong to the entry that names them, though no gradient moves them.
@@ -67,11 +68,13 @@ fn claim(
 
 /// The stages that are in `params` as a whole, else the parameters; at most four of them.
 fn shared(params: &[ParamId], graph: &Graph) -> String {
+    let named: HashSet<ParamId> = params.iter().copied().collect();
     let mut names: Vec<&str> = Vec::new();
+    let mut stages = HashMap::new();
     for &param in params {
-        let stage = &graph.stages[graph.stage_of(param)];
-        let whole = stage.nodes.clone().flat_map(|node| graph.nodes[node].params.clone()).all(|p| params.contains(&p));
-        names.push(if whole { &stage.name } else { &graph.params[param].name });
+        let stage = graph.stage_of(param);
+        let whole = *stages.entry(stage).or_insert_with(|| graph.params_of(stage).all(|param| named.contains(&param)));
+        names.push(if whole { &graph.stages[stage].name } else { &graph.params[param].name });
     }
     names.dedup();
     let more = names.len().saturating_sub(4);

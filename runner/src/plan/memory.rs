@@ -11,6 +11,21 @@ use std::collections::{BTreeMap, HashMap};
 /// All values are float32.
 const BYTES: u64 = 4;
 
+/// What the estimate for a phase is made of: in values, not in bytes.
+#[derive(Debug, Clone, Copy)]
+pub struct Needs {
+    parameters: u64,
+    trainable: u64,
+    optimizer: u64,
+    kept_weights: u64,
+    scratch: u64,
+    /// Of one image.
+    activations: u64,
+    image: u64,
+    /// Images that wait.
+    waiting: usize,
+}
+
 /// An estimate of the most memory that a phase holds at once, in bytes. It is rather too high than too
 /// low: what the budget of `memory_budget` allows by it is kept.
 ///
@@ -43,29 +58,7 @@ impl Memory {
     /// The estimate for a phase that computes batches in pieces of `piece` samples. A batch has
     /// `batch` images, made by `workers` threads.
     pub fn of(graph: &Graph, phase: &PhasePlan, piece: usize, spec: &Pipeline) -> Memory {
-        let graph = &graph.leaving_by(phase.exit);
-        let trainable = phase.trainable_values(graph) as u64;
-        let slots = match spec.schedule.optimizer {
-            Optimizer::AdamW(_) => 2,
-            Optimizer::Sgd(_) => 1,
-        };
-        let parameters = values_of(graph.params.iter().map(|param| param.def.count()));
-        let optimizer = trainable.saturating_mul(slots);
-        let kept_weights =
-            parameters.saturating_mul(if phase.restore_best { 2 } else { 1 } + spec.regularization.copies());
-        let activations = forward_peak(graph).max(backward_peak(graph, phase.boundary));
-        // Those of the piece are copied out of the batch, and on the device as long as the step takes.
-        let images = loader::held(spec.data.batch, spec.data.workers()).saturating_add(piece.saturating_mul(2));
-        let in_bytes = |values: u64| BYTES.saturating_mul(values);
-        Memory {
-            parameters: in_bytes(parameters),
-            gradients: in_bytes(trainable),
-            optimizer: in_bytes(optimizer),
-            activations: in_bytes((piece as u64).saturating_mul(activations)),
-            images: in_bytes((images as u64).saturating_mul(graph.input.count() as u64)),
-            copies: in_bytes(parameters.saturating_add(optimizer).saturating_add(kept_weights)),
-            scratch: in_bytes(scratch(graph, phase)),
-        }
+        Needs::of(graph, phase, spec).in_pieces(piece)
     }
 
     /// All of it.
@@ -73,6 +66,46 @@ impl Memory {
         let parts =
             [self.parameters, self.gradients, self.optimizer, self.activations, self.images, self.copies, self.scratch];
         parts.into_iter().fold(0, u64::saturating_add)
+    }
+}
+
+impl Needs {
+    /// What a phase needs, whatever pieces it computes its batches in.
+    pub fn of(graph: &Graph, phase: &PhasePlan, spec: &Pipeline) -> Needs {
+        let graph = &graph.leaving_by(phase.exit);
+        let trainable = phase.trainable_values(graph) as u64;
+        let slots = match spec.schedule.optimizer {
+            Optimizer::AdamW(_) => 2,
+            Optimizer::Sgd(_) => 1,
+        };
+        let parameters = values_of(graph.params.iter().map(|param| param.def.count()));
+        let copies = if phase.restore_best { 2 } else { 1 } + spec.regularization.copies();
+        Needs {
+            parameters,
+            trainable,
+            optimizer: trainable.saturating_mul(slots),
+            kept_weights: parameters.saturating_mul(copies),
+            scratch: scratch(graph, phase),
+            activations: forward_peak(graph).max(backward_peak(graph, phase.boundary)),
+            image: graph.input.count() as u64,
+            waiting: loader::held(spec.data.batch, spec.data.workers()),
+        }
+    }
+
+    /// The estimate for batches that are computed in pieces of so many samples.
+    pub fn in_pieces(&self, piece: usize) -> Memory {
+        // Those of the piece are copied out of the batch, and on the device as long as the step takes.
+        let images = self.waiting.saturating_add(piece.saturating_mul(2));
+        let in_bytes = |values: u64| BYTES.saturating_mul(values);
+        Memory {
+            parameters: in_bytes(self.parameters),
+            gradients: in_bytes(self.trainable),
+            optimizer: in_bytes(self.optimizer),
+            activations: in_bytes((piece as u64).saturating_mul(self.activations)),
+            images: in_bytes((images as u64).saturating_mul(self.image)),
+            copies: in_bytes(self.parameters.saturating_add(self.optimizer).saturating_add(self.kept_weights)),
+            scratch: in_bytes(self.scratch),
+        }
     }
 }
 

@@ -42,6 +42,8 @@ use crate::net::Graph;
 use crate::plugin::Plugin;
 use crate::spec::{self, Pipeline, Problem, Problems, Schedule, Task};
 use crate::weights::LoadReport;
+use indexmap::IndexSet;
+use std::collections::HashSet;
 use std::path::Path;
 
 /// What will be done.
@@ -96,10 +98,15 @@ impl Plan {
 
     /// Epochs of all phases together.
     pub fn epochs(&self) -> usize {
-        self.phases.iter().map(|phase| phase.epochs).sum()
+        phase::epochs(&self.phases)
     }
 
     fn resolve(spec: &Pipeline, dir: &Path, data: Result<DataFacts, Problems>) -> Result<Plan, Problems> {
+        let mut problems = Problems::default();
+        spec::limits::check(spec, &mut problems);
+        if !problems.0.is_empty() {
+            return Err(problems);
+        }
         let mut problems = spec::check(spec);
         let settled = problems.0.len();
         let data = data.map_err(|more| problems.0.extend(more.0)).ok();
@@ -171,12 +178,12 @@ pub fn phases(schedule: &Schedule, graph: &Graph, problems: &mut Problems) -> Ve
 /// The problems without what they say twice: the phases of a shorthand have the same ones, and where
 /// one of the first `settled` is, those that follow from it are.
 fn once(problems: Problems, settled: usize) -> Problems {
-    let mut kept: Vec<Problem> = Vec::with_capacity(problems.0.len());
+    let settled_paths: HashSet<spec::Path> = problems.0.iter().take(settled).map(|first| first.path.clone()).collect();
+    let mut kept: IndexSet<Problem> = IndexSet::new();
     for (place, problem) in problems.0.into_iter().enumerate() {
-        let follows = place >= settled && kept.iter().take(settled).any(|first| first.path == problem.path);
-        if !follows && !kept.contains(&problem) {
-            kept.push(problem);
+        if place < settled || !settled_paths.contains(&problem.path) {
+            kept.insert(problem);
         }
     }
-    Problems(kept)
+    Problems(kept.into_iter().collect())
 }

@@ -85,7 +85,7 @@ fn bounded(only: Option<&[String]>, graph: &Graph, at: &Path, problems: &mut Pro
 
 /// An average over epochs that the run does not reach would be of nothing.
 fn check_swa(spec: &Pipeline, phases: &[PhasePlan], problems: &mut Problems) {
-    let epochs: usize = phases.iter().map(|phase| phase.epochs).sum();
+    let epochs = super::phase::epochs(phases);
     if let Some(swa) = &spec.regularization.swa
         && epochs > 0
         && swa.from_epoch > epochs

@@ -137,6 +137,11 @@ impl PhasePlan {
     }
 }
 
+/// Epochs of phases together. More than there can be are refused, but added up before that is told.
+pub fn epochs(phases: &[PhasePlan]) -> usize {
+    phases.iter().fold(0, |sum, phase| sum.saturating_add(phase.epochs))
+}
+
 fn mode(setting: Option<NormSetting>) -> NormMode {
     match setting {
         Some(NormSetting::Statistics | NormSetting::Train) => NormMode::Batch,

@@ -350,7 +350,7 @@ impl PlanReport {
             weights: of_weights(plan),
             plugins: PluginReport::all(plan),
             parameters: stages.iter().map(|stage| stage.parameters).sum(),
-            multiply_adds: stages.iter().map(|stage| stage.multiply_adds).sum(),
+            multiply_adds: stages.iter().fold(0, |sum, stage| sum.saturating_add(stage.multiply_adds)),
             fitted: plan.fitted.as_ref().map(|head| of_fitted(&plan.graph, head)),
             stages,
             auxiliary,

@@ -1,11 +1,11 @@
 //! What must hold within a spec, whatever the net and the data are.
 
 use super::data::{Data, Image, Normalize, Split};
-use super::{Path, PerGroup, Phase, Pipeline, Problem, Problems, Schedule, task};
+use super::{Path, PerGroup, Phase, Pipeline, Problem, Problems, Schedule, limits, task};
 use crate::augment;
 use crate::heads::Head;
 use crate::optim::Optimizer;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt::Display;
 use std::ops::{Bound, RangeBounds};
 
@@ -18,6 +18,10 @@ const MAX_BATCH: usize = 1 << 20;
 /// All that is wrong with a spec in itself.
 pub fn check(spec: &Pipeline) -> Problems {
     let mut problems = Problems::default();
+    limits::check(spec, &mut problems);
+    if !problems.0.is_empty() {
+        return problems;
+    }
     let top = Path::default();
     name(&mut problems, top.key("name"), &spec.name);
     data(&mut problems, &top.key("data"), &spec.data);
@@ -290,10 +294,11 @@ pub fn stages(problems: &mut Problems, path: &Path, stages: &[String], empty: &s
     if stages.is_empty() {
         problems.push(Problem::new(path.clone(), empty).help("`[head]` for the head, `[\"*\"]` for all of the net"));
     }
+    let mut seen = HashSet::new();
     for (i, stage) in stages.iter().enumerate() {
         if stage.trim().is_empty() {
             problems.push(Problem::new(path.index(i), "the name of a stage is empty"));
-        } else if stages.iter().take(i).any(|other| other == stage) {
+        } else if !seen.insert(stage) {
             problems.push(Problem::new(path.index(i), format!("`{stage}` is listed twice")));
         }
     }

@@ -1,7 +1,7 @@
 //! What a person sees of what is wrong with a spec: the place, the line, what was expected.
 
 use super::Problems;
-use super::located::{Located, Position, before};
+use super::located::{Lines, Located, Position, before};
 use super::node::Span;
 use super::source_map::{SourceMap, SourceText};
 use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme, LabeledSpan, MietteError, MietteSpanContents};
@@ -30,7 +30,8 @@ impl SpecError {
     pub fn located(mut problems: Vec<Located>, sources: &[SourceText]) -> Self {
         problems.sort_by(|a, b| (a.span, &a.message).cmp(&(b.span, &b.message)));
         problems.dedup();
-        SpecError { complaints: problems.into_iter().map(|problem| Complaint::new(problem, sources)).collect() }
+        let lines: Vec<Lines<'_>> = sources.iter().map(|source| Lines::new(&source.text)).collect();
+        SpecError { complaints: problems.into_iter().map(|problem| Complaint::new(problem, sources, &lines)).collect() }
     }
 
     /// Problems by their paths.
@@ -109,8 +110,10 @@ struct Complaint {
 }
 
 impl Complaint {
-    fn new(problem: Located, sources: &[SourceText]) -> Self {
-        let excerpt = sources.get(problem.span.source).map(|source| Excerpt::new(source, problem.span));
+    fn new(problem: Located, sources: &[SourceText], lines: &[Lines<'_>]) -> Self {
+        let number = problem.span.source;
+        let source = sources.get(number).zip(lines.get(number));
+        let excerpt = source.map(|(source, lines)| Excerpt::new(source, lines, problem.span));
         Complaint { message: problem.message, help: problem.help, excerpt }
     }
 }
@@ -155,7 +158,7 @@ const MAX_LINE: usize = 120;
 const LEAD: usize = 40;
 
 impl Excerpt {
-    fn new(source: &SourceText, span: Span) -> Self {
+    fn new(source: &SourceText, lines: &Lines<'_>, span: Span) -> Self {
         let head = before(&source.text, span.start);
         let start = head.rfind(['\n', '\r']).map_or(0, |end| end + 1);
         let lead = source.text.get(start..head.len()).unwrap_or_default();
@@ -181,7 +184,7 @@ impl Excerpt {
         if mark == line.len() {
             line.push(' ');
         }
-        Excerpt { name: source.name.clone(), position: Position::of(&source.text, span.start), line, mark: mark..end }
+        Excerpt { name: source.name.clone(), position: lines.position(span.start), line, mark: mark..end }
     }
 }
 

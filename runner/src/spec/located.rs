@@ -37,14 +37,39 @@ pub struct Position {
 }
 
 impl Position {
-    /// The position of the byte at `offset`; a place after the text is its end.
+    /// The position of the byte at `offset`; a place after the text is its end. Of many places in one text,
+    /// [`Lines`] tells sooner.
     pub fn of(text: &str, offset: usize) -> Self {
-        let before = before(text, offset);
-        let breaks = before.matches('\n').count() + lone_returns(before);
-        Position {
-            line: breaks + 1,
-            column: before.rsplit(['\n', '\r']).next().unwrap_or_default().chars().count() + 1,
-        }
+        Lines::new(text).position(offset)
+    }
+}
+
+/// Where the lines of a text begin.
+#[derive(Debug)]
+pub struct Lines<'a> {
+    text: &'a str,
+    starts: Vec<usize>,
+}
+
+impl<'a> Lines<'a> {
+    /// The lines of a text: a line feed ends one, and so does a carriage return that none follows.
+    pub fn new(text: &'a str) -> Self {
+        let bytes = text.as_bytes();
+        let ends = bytes.iter().enumerate().filter(|(i, byte)| match byte {
+            b'\n' => true,
+            b'\r' => bytes.get(i + 1).is_some_and(|next| *next != b'\n'),
+            _ => false,
+        });
+        Lines { text, starts: [0].into_iter().chain(ends.map(|(i, _)| i + 1)).collect() }
+    }
+
+    /// The position of the byte at `offset`; a place after the text is its end.
+    pub fn position(&self, offset: usize) -> Position {
+        let before = before(self.text, offset);
+        let line = self.starts.partition_point(|start| *start <= before.len());
+        let start = line.checked_sub(1).and_then(|line| self.starts.get(line)).copied().unwrap_or_default();
+        let column = before.get(start..).unwrap_or_default().chars().count() + 1;
+        Position { line, column }
     }
 }
 
@@ -55,13 +80,6 @@ pub fn before(text: &str, offset: usize) -> &str {
         end -= 1;
     }
     text.get(..end).unwrap_or(text)
-}
-
-/// Line breaks that are a carriage return alone. A return at the very end may belong to a break
-/// that goes on after it, so it does not count.
-fn lone_returns(before: &str) -> usize {
-    let followers = before.as_bytes().windows(2);
-    followers.filter(|pair| matches!(pair, [b'\r', next] if *next != b'\n')).count()
 }
 
 #[cfg(test)]
@@ -80,6 +98,8 @@ mod tests {
         assert_eq!(at("a\nb\r\nc\rd: x", "x"), (4, 4));
         assert_eq!(at("a\n", "end"), (2, 1));
         assert_eq!(at("\r\n\r\nx", "x"), (3, 1));
+        assert_eq!(at("a\rx", "x"), (2, 1));
+        assert_eq!(at("a\r", "end"), (1, 3));
     }
 
     #[test]

@@ -16,6 +16,7 @@ pub mod diff;
 pub mod draft;
 pub mod expected;
 pub mod learning_rate;
+pub mod limits;
 pub mod load;
 pub mod located;
 pub mod named;

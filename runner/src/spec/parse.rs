@@ -15,6 +15,9 @@ pub const MAX_DEPTH: usize = 64;
 /// How many values a spec may hold, each alias counted as what it stands for.
 pub const MAX_VALUES: usize = 100_000;
 
+/// More faults than this are not noted.
+const MAX_FAULTS: usize = 100;
+
 /// A text, parsed.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Parsed {
@@ -168,7 +171,7 @@ impl Builder<'_> {
     }
 
     fn tag(&mut self, tag: Option<Cow<'_, Tag>>, span: Span) {
-        if let Some(tag) = tag {
+        if let Some(tag) = tag.filter(|_| self.faults.len() < MAX_FAULTS) {
             let start = before(self.text, span.start).rfind('!').unwrap_or(span.start);
             let span = Span { start, ..span };
             self.faults.push(Located::new(span, format!("the tag `{tag}` has no meaning in a spec")).help("remove it"));
@@ -269,6 +272,7 @@ impl Builder<'_> {
                     None => {
                         entries.insert(name, Entry { key: span, node });
                     }
+                    Some(_) if self.faults.len() >= MAX_FAULTS => {}
                     Some(first) => {
                         let line = Position::of(self.text, first.key.start).line;
                         let fault = Located::new(span, format!("the key `{name}` is given twice"));

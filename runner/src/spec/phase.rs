@@ -1,7 +1,7 @@
 //! An entry of `schedule.phases`.
 
-use super::check::{NOT_NEGATIVE, each, range, stages};
-use super::{LearningRate, Path, PerGroup, Problem, Problems, Until};
+use super::check::{NOT_NEGATIVE, each, stages};
+use super::{LearningRate, Path, PerGroup, Problem, Problems, Until, limits};
 use crate::optim::{Rewarm, Scheduler, WarmUp};
 use crate::regularize::{clip_grad_norm, clip_grad_value};
 use schemars::JsonSchema;
@@ -139,7 +139,7 @@ impl Phase {
     fn check_length(&self, at: &Path, problems: &mut Problems) {
         for (key, epochs) in [("epochs", self.epochs), ("max_epochs", self.max_epochs)] {
             if let Some(epochs) = epochs {
-                range(problems, at.key(key), &epochs, 1.., "the number of epochs");
+                limits::epochs(problems, at.key(key), epochs);
             }
         }
         if let Some(until) = &self.until {

@@ -3,7 +3,7 @@
 use super::Path;
 
 /// One thing that is wrong with a spec. The source map turns its path into file, line and column.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Problem {
     /// Where in the spec.
     pub path: Path,

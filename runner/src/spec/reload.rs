@@ -12,6 +12,7 @@ use super::{Change, Path};
 use serde::{Deserialize, Serialize};
 use serde_yaml::Value;
 use std::fmt;
+use std::sync::LazyLock;
 
 /// When a change takes effect. A reload that changes several things has the greatest of their classes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -129,15 +130,23 @@ impl UnderWay {
 /// path to several fields has the greatest of their classes, and one that no spec has cannot be changed
 /// while a run goes on.
 pub fn class_of(path: &Path) -> Class {
-    let fields = || table::ROWS.iter().flat_map(|row| row.fields().map(|field| (Pattern(field), row.class)));
-    let around = fields().filter(|(field, _)| field.covers(path)).max_by_key(|(field, _)| field.depth());
-    let within = || fields().filter(|(field, _)| field.is_within(path)).map(|(_, class)| class).max();
-    around.map(|(_, class)| class).or_else(within).unwrap_or(Class::Restart)
+    let around = FIELDS.iter().filter(|(field, _)| field.covers(path)).max_by_key(|(field, _)| field.depth());
+    let within = || FIELDS.iter().filter(|(field, _)| field.is_within(path)).map(|(_, class)| *class).max();
+    around.map(|(_, class)| *class).or_else(within).unwrap_or(Class::Restart)
 }
+
+/// The fields of the table, with their classes.
+static FIELDS: LazyLock<Vec<(Pattern<String>, Class)>> = LazyLock::new(|| {
+    let fields = table::ROWS.iter().flat_map(|row| row.fields().map(|field| (Pattern(field), row.class)));
+    fields.collect()
+});
 
 /// As [`class_of`], for a value that comes or goes as a whole: what is in it counts too.
 fn class_of_value(path: &Path, value: &Value) -> Class {
     let Value::Mapping(map) = value else { return class_of(path) };
+    if !FIELDS.iter().any(|(field, _)| field.is_within(path)) {
+        return class_of(path);
+    }
     let keys = map.iter().filter_map(|(key, value)| Some((key.as_str()?, value)));
     keys.map(|(key, value)| class_of_value(&path.key(key), value)).fold(class_of(path), Class::max)
 }

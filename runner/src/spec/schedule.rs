@@ -5,7 +5,7 @@ use super::shorthand::{
     Basis, FineTune, FreezeTo, FrozenStages, GradualUnfreeze, Layerwise, LinearProbeThenFineTune, ProgressiveFreezing,
     UnfreezeAt,
 };
-use super::{LearningRate, Path, Phase, Problem, Problems};
+use super::{LearningRate, Path, Phase, Problem, Problems, limits};
 use crate::optim::{Optimizer, Scheduler, WarmUp};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -116,7 +116,7 @@ impl Schedule {
             }
         }
         if let Some(epochs) = self.epochs {
-            super::check::range(problems, at.key("epochs"), &epochs, 1.., "the number of epochs");
+            limits::epochs(problems, at.key("epochs"), epochs);
         }
         if let Some(lr) = &self.lr {
             lr.check(&at.key("lr"), problems);
@@ -148,6 +148,9 @@ impl Schedule {
     /// are those with parameters, from the image to the output.
     pub fn drafts(&self, stages: &[&str], problems: &mut Problems) -> Vec<Draft> {
         let at = Path::of("schedule");
+        if !self.can_be_written_out(stages, problems) {
+            return Vec::new();
+        }
         let written = self.phases.iter().flatten().enumerate().map(|(index, phase)| Draft {
             phase: phase.clone(),
             at: Place::written(&at.key("phases").index(index), phase.train.len()),
@@ -177,6 +180,17 @@ impl Schedule {
             drafts.extend(layerwise.drafts(stages, &at.key("layerwise"), problems));
         }
         drafts.into_iter().map(|draft| self.with_defaults(draft)).collect()
+    }
+
+    /// Notes a net of more stages than a shorthand is written out for; whether it is not.
+    fn can_be_written_out(&self, stages: &[&str], problems: &mut Problems) -> bool {
+        let most = limits::STAGES;
+        if self.phases.is_some() || self.is_absent() || stages.len() <= most {
+            return true;
+        }
+        let message = format!("the net has {} stages, and shorthands are for nets of {most} at most", stages.len());
+        problems.push(Problem::new(self.place_of(0), message).at_key().help("write `phases`"));
+        false
     }
 
     /// The phases of the shorthands that go with `epochs` and `lr`.

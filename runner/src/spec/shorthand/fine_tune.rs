@@ -2,10 +2,10 @@
 
 use crate::optim::Scheduler;
 use crate::optim::schedule::OneCycle;
-use crate::spec::check::{POSITIVE, finite, range};
+use crate::spec::check::{POSITIVE, finite};
 use crate::spec::draft::{Draft, Place};
 use crate::spec::learning_rate::{Discriminative, LearningRate};
-use crate::spec::{Path, Phase, Problems};
+use crate::spec::{Path, Phase, Problems, limits};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -40,8 +40,8 @@ impl FineTune {
 
     /// Notes every argument that is out of range.
     pub fn check(&self, at: &Path, problems: &mut Problems) {
-        range(problems, at.key("frozen_epochs"), &self.frozen_epochs, 1.., "the number of epochs");
-        range(problems, at.key("epochs"), &self.epochs, 1.., "the number of epochs");
+        limits::epochs(problems, at.key("frozen_epochs"), self.frozen_epochs);
+        limits::epochs(problems, at.key("epochs"), self.epochs);
         finite(problems, at.key("lr"), self.lr, POSITIVE, "the learning rate");
         finite(problems, at.key("lr_mult"), self.lr_mult, POSITIVE, "the divisor");
     }

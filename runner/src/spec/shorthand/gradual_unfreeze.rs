@@ -1,9 +1,9 @@
 //! `gradual_unfreeze`.
 
 use super::names;
-use crate::spec::check::{POSITIVE, finite, range, stages as check_stages};
+use crate::spec::check::{POSITIVE, finite, stages as check_stages};
 use crate::spec::draft::{Draft, Place};
-use crate::spec::{LearningRate, Path, PerGroup, Phase, Problems};
+use crate::spec::{LearningRate, Path, PerGroup, Phase, Problems, limits};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -45,7 +45,7 @@ impl GradualUnfreeze {
 
     /// Notes every argument that is out of range.
     pub fn check(&self, at: &Path, problems: &mut Problems) {
-        range(problems, at.key("every"), &self.every, 1.., "the number of epochs");
+        limits::epochs(problems, at.key("every"), self.every);
         if let Some(stages) = &self.stages {
             check_stages(problems, &at.key("stages"), stages, "nothing is listed that could train");
         }

@@ -2,7 +2,7 @@
 
 use crate::spec::check::{POSITIVE, finite, range, stages as check_stages};
 use crate::spec::draft::{Draft, Place};
-use crate::spec::{LearningRate, Path, PerGroup, Phase, Problem, Problems, Until};
+use crate::spec::{LearningRate, Path, PerGroup, Phase, Problem, Problems, Until, limits};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -42,7 +42,7 @@ impl Layerwise {
     /// Notes every argument that is out of range.
     pub fn check(&self, at: &Path, problems: &mut Problems) {
         range(problems, at.key("group_size"), &self.group_size, 1.., "the number of stages");
-        range(problems, at.key("epochs"), &self.epochs, 1.., "the number of epochs");
+        limits::epochs(problems, at.key("epochs"), self.epochs);
         if let Some(stages) = &self.stages {
             check_stages(problems, &at.key("stages"), stages, "nothing is listed that could train");
         }

@@ -1,8 +1,8 @@
 //! `linear_probe_then_fine_tune`.
 
-use crate::spec::check::{POSITIVE, finite, range};
+use crate::spec::check::{POSITIVE, finite};
 use crate::spec::draft::{Draft, Place};
-use crate::spec::{LearningRate, Path, Phase, Problems};
+use crate::spec::{LearningRate, Path, Phase, Problems, limits};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -27,9 +27,9 @@ pub struct LinearProbeThenFineTune {
 impl LinearProbeThenFineTune {
     /// Notes every argument that is out of range.
     pub fn check(&self, at: &Path, problems: &mut Problems) {
-        range(problems, at.key("probe_epochs"), &self.probe_epochs, 1.., "the number of epochs");
+        limits::epochs(problems, at.key("probe_epochs"), self.probe_epochs);
         finite(problems, at.key("probe_lr"), self.probe_lr, POSITIVE, "the learning rate");
-        range(problems, at.key("epochs"), &self.epochs, 1.., "the number of epochs");
+        limits::epochs(problems, at.key("epochs"), self.epochs);
         self.lr.check(&at.key("lr"), problems);
     }
 

@@ -1,9 +1,9 @@
 //! `progressive_freezing`.
 
 use super::names;
-use crate::spec::check::{range, stages as check_stages};
+use crate::spec::check::stages as check_stages;
 use crate::spec::draft::{Draft, Place};
-use crate::spec::{LearningRate, Path, Phase, Problem, Problems};
+use crate::spec::{LearningRate, Path, Phase, Problem, Problems, limits};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -31,9 +31,9 @@ impl ProgressiveFreezing {
     /// Notes every argument that is out of range.
     pub fn check(&self, at: &Path, problems: &mut Problems) {
         if let Some(first) = self.first {
-            range(problems, at.key("first"), &first, 1.., "the number of epochs");
+            limits::epochs(problems, at.key("first"), first);
         }
-        range(problems, at.key("every"), &self.every, 1.., "the number of epochs");
+        limits::epochs(problems, at.key("every"), self.every);
         if let Some(stages) = &self.stages {
             check_stages(problems, &at.key("stages"), stages, "nothing is listed that could freeze");
         }
