@@ -14,7 +14,8 @@ use runner::plan::Plan;
 use runner::plan::course::course;
 use runner::report::PlanReport;
 use runner::spec::reload::RunningPhase;
-use runner::spec::{self, Pipeline, Source, UnderWay};
+use runner::spec::{self, Source, UnderWay};
+use serde_yaml::Value;
 use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
@@ -52,8 +53,8 @@ fn specs(folder: &str) -> Vec<String> {
 static READ: AtomicU64 = AtomicU64::new(0);
 static PLANNED: AtomicU64 = AtomicU64::new(0);
 
-/// A run that a case may be a reload of: the last spec that was planned.
-static RUNNING: Mutex<Option<Box<Plan>>> = Mutex::new(None);
+/// A run that a case may be a reload of: the last spec that was planned, and what it says.
+static RUNNING: Mutex<Option<(Box<Plan>, Value)>> = Mutex::new(None);
 
 /// Reads, checks and plans a text, and holds it against a run. Files and plugins that a case may name are
 /// not opened.
@@ -63,8 +64,9 @@ fn try_one(text: &str) {
     READ.fetch_add(1, Ordering::Relaxed);
     let spec = &loaded.pipeline;
     let mut running = RUNNING.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(before) = running.as_ref() {
-        compare(&before.spec, spec);
+    let value = spec::to_value(spec).expect("what was read can be written");
+    if let Some((_, before)) = running.as_ref() {
+        compare(before, &value);
     }
     let generated = |source: &Source| matches!(source, Source::Synthetic(_) | Source::Dataset(_));
     let sources = [Some(&spec.data.source), spec.data.fallback.as_ref()];
@@ -76,10 +78,10 @@ fn try_one(text: &str) {
         Ok(plan) => {
             PLANNED.fetch_add(1, Ordering::Relaxed);
             assert!(!PlanReport::of(&plan).to_string().is_empty());
-            if let Some(before) = running.as_ref() {
+            if let Some((before, _)) = running.as_ref() {
                 drop(course(&half_done(before), before.as_ref().into(), (&plan).into()));
             }
-            *running = Some(Box::new(plan));
+            *running = Some((Box::new(plan), value));
         }
         // That the errors can be shown is a part of it.
         Err(problems) => assert!(!loaded.error(&problems).to_string().is_empty()),
@@ -87,10 +89,8 @@ fn try_one(text: &str) {
 }
 
 /// Compares two specs, as when one is saved while the other runs.
-fn compare(before: &Pipeline, after: &Pipeline) {
-    let value = |spec: &Pipeline| spec::to_value(spec).expect("what was read can be written");
-    let (before, after) = (value(before), value(after));
-    let changes = spec::diff(&before, &after);
+fn compare(before: &Value, after: &Value) {
+    let changes = spec::diff(before, after);
     assert_eq!(changes.is_empty(), before == after);
     assert_eq!(spec::diff::text(&changes).lines().count(), changes.len());
     let run = UnderWay::default();
