@@ -14,6 +14,7 @@ const LARGE: &[(&str, &str, usize)] = &[
     (PHASES, "    - { name: p{}, epochs: 1, train: [head], lr: 1 }\n", 20_000),
     (PHASES, "    - { name: p{}, epochs: 1000000, train: [head, \"*\"], lr: 1 }\n", 500),
     (PHASES, "    - { name: p{}, epochs: 1, train: [heda, x, y], lr: { z: 1 } }\n", 500),
+    (PHASES, "    - { name: same, epochs: 3, train: [head, blocks, x], lr: { head: 1e-3, blocks: 3e-4 } }\n", 4000),
     (PHASES, "    - { name: same, epochs: 1, train: [head], lr: 1 }\n", 500),
     (TRAIN, "        - '*'\n", 20_000),
     (TRAIN, "        - re:w{}\n", 250),

@@ -1,8 +1,9 @@
 //! Nonsense for specs: whatever a file says, reading and planning it ends, soon, in a plan or in errors.
 //!
-//! `FUZZ_CASES=1000000 cargo test -p runner --test fuzz` tries as many cases as one likes; `FUZZ_SEED`
-//! begins elsewhere. A case that fails is written to `target/fuzz/`; once it is mended it is kept in
-//! `tests/fuzz/found/`, or in `large.rs` where it is one line many times; both are tried each time.
+//! `FUZZ_CASES=1000000 cargo test -p runner --test fuzz` tries as many cases as one likes; `FUZZ_SEED` is
+//! another row of them, `FUZZ_FROM` begins it later. A case that fails is written to `target/fuzz/`; once
+//! it is mended it is kept in `tests/fuzz/found/`, or in `large.rs` where it is one line many times; both
+//! are tried each time.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod large;
@@ -182,18 +183,18 @@ fn watch_for_hangs() {
 /// One test, as what is held is counted over the whole program.
 #[test]
 fn nonsense_is_refused_and_nothing_breaks() {
-    let found = specs("tests/fuzz/found");
-    let kept: Vec<String> = found
-        .iter()
-        .chain(&large::specs())
-        .filter_map(|text| Some(format!("{}:\n{}", fault(text)?, text.chars().take(1000).collect::<String>())))
-        .collect();
-    assert!(kept.is_empty(), "{}", kept.join("\n"));
-    let own = specs("tests/fuzz/seeds");
+    let (own, found) = (specs("tests/fuzz/seeds"), specs("tests/fuzz/found"));
     for text in &own {
         let error = spec::load_text("spec.yaml", text, &repository("pipelines"), &[]).err();
         assert_eq!(error.map(|error| error.to_string()), None, "{text}");
     }
+    let kept: Vec<String> = own
+        .iter()
+        .chain(&found)
+        .chain(&large::specs())
+        .filter_map(|text| Some(format!("{}:\n{}", fault(text)?, text.chars().take(1000).collect::<String>())))
+        .collect();
+    assert!(kept.is_empty(), "{}", kept.join("\n"));
     let others = ["pipelines", "runner/src/spec/testdata", "docs/src"].into_iter().flat_map(specs);
     let seeds: Vec<String> = own.into_iter().chain(others).chain(found).collect();
     let (cases, seed) = (number_from("FUZZ_CASES", 3000), number_from("FUZZ_SEED", 0));
@@ -201,7 +202,8 @@ fn nonsense_is_refused_and_nothing_breaks() {
     watch_for_hangs();
     std::panic::set_hook(Box::new(|_| ()));
     let mut faults = Vec::new();
-    for number in 1..=cases {
+    let first = number_from("FUZZ_FROM", 1);
+    for number in first..first.saturating_add(cases) {
         let text = mutator.case(number);
         TEXT.lock().unwrap().clone_from(&text);
         NUMBER.store(number, Ordering::Relaxed);

@@ -11,6 +11,7 @@ use super::path::Segment;
 use super::{Change, Path};
 use serde::{Deserialize, Serialize};
 use serde_yaml::Value;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::LazyLock;
 
@@ -107,22 +108,28 @@ impl UnderWay {
 
     /// When the change takes effect in this run.
     pub fn class_of(&self, change: &Change) -> Class {
-        let of_field = || {
-            let values = change.old.iter().chain(&change.new);
-            values.map(|value| class_of_value(&change.path, value)).max().unwrap_or_else(|| class_of(&change.path))
-        };
-        match &change.entry {
-            Some(phase) if PHASES.covers(&change.path) => {
-                if self.is_done(phase) {
-                    Class::Past
-                } else if self.runs(phase) && change.path.0.len() > PHASES.depth() {
-                    of_field()
-                } else {
-                    Class::NextPhase
-                }
+        if let (Some(phase), Some(within)) = (&change.entry, within_phase(&change.path)) {
+            if self.is_done(phase) {
+                return Class::Past;
             }
-            _ => of_field(),
+            if !self.runs(phase) || within.is_empty() {
+                return Class::NextPhase;
+            }
         }
+        let values = change.old.iter().chain(&change.new);
+        values.map(|value| class_of_value(&change.path, value)).max().unwrap_or_else(|| class_of(&change.path))
+    }
+}
+
+/// The rest of a path that leads to a phase that is written out, or into it.
+fn within_phase(path: &Path) -> Option<&[Segment]> {
+    match path.0.as_slice() {
+        [Segment::Key(schedule), Segment::Key(phases), Segment::Index(_), rest @ ..]
+            if schedule == "schedule" && phases == "phases" =>
+        {
+            Some(rest)
+        }
+        _ => None,
     }
 }
 
@@ -130,53 +137,73 @@ impl UnderWay {
 /// path to several fields has the greatest of their classes, and one that no spec has cannot be changed
 /// while a run goes on.
 pub fn class_of(path: &Path) -> Class {
-    let around = FIELDS.iter().filter(|(field, _)| field.covers(path)).max_by_key(|(field, _)| field.depth());
-    let within = || FIELDS.iter().filter(|(field, _)| field.is_within(path)).map(|(_, class)| *class).max();
-    around.map(|(_, class)| *class).or_else(within).unwrap_or(Class::Restart)
+    Found::at(path).class()
 }
-
-/// The fields of the table, with their classes.
-static FIELDS: LazyLock<Vec<(Pattern<String>, Class)>> = LazyLock::new(|| {
-    let fields = table::ROWS.iter().flat_map(|row| row.fields().map(|field| (Pattern(field), row.class)));
-    fields.collect()
-});
 
 /// As [`class_of`], for a value that comes or goes as a whole: what is in it counts too.
 fn class_of_value(path: &Path, value: &Value) -> Class {
-    let Value::Mapping(map) = value else { return class_of(path) };
-    if !FIELDS.iter().any(|(field, _)| field.is_within(path)) {
-        return class_of(path);
-    }
-    let keys = map.iter().filter_map(|(key, value)| Some((key.as_str()?, value)));
-    keys.map(|(key, value)| class_of_value(&path.key(key), value)).fold(class_of(path), Class::max)
+    Found::at(path).class_with(value)
 }
 
-/// The phases that are written out.
-const PHASES: Pattern<&str> = Pattern("schedule.phases.*");
+/// Where a path ends in the table.
+#[derive(Clone, Copy)]
+struct Found<'a> {
+    /// The class of the field that it leads to or into.
+    around: Option<Class>,
+    /// What is known of the fields there; none within a field that is one whatever it holds.
+    fields: Option<&'a Fields>,
+}
 
-/// Keys, `*` being any.
-struct Pattern<T>(T);
-
-impl<T: AsRef<str>> Pattern<T> {
-    fn depth(&self) -> usize {
-        self.0.as_ref().split('.').count()
-    }
-
-    /// Whether it is the path's, or that of something around it.
-    fn covers(&self, path: &Path) -> bool {
-        self.depth() <= path.0.len() && self.goes_along(path)
-    }
-
-    /// Whether the path is that of something around it.
-    fn is_within(&self, path: &Path) -> bool {
-        self.depth() > path.0.len() && self.goes_along(path)
-    }
-
-    fn goes_along(&self, path: &Path) -> bool {
-        let steps = self.0.as_ref().split('.').zip(&path.0);
-        steps.into_iter().all(|(step, segment)| match segment {
-            Segment::Key(key) => step == "*" || step == key,
-            Segment::Index(_) => step == "*",
+impl<'a> Found<'a> {
+    fn at(path: &Path) -> Found<'static> {
+        path.0.iter().fold(Found { around: None, fields: Some(&FIELDS) }, |found, segment| match segment {
+            Segment::Key(key) => found.step(key),
+            Segment::Index(_) => found.step(ANY),
         })
     }
+
+    fn step(self, key: &str) -> Found<'a> {
+        let fields = self.fields.and_then(|fields| fields.within.get(key).or_else(|| fields.within.get(ANY)));
+        Found { around: fields.and_then(|fields| fields.class).or(self.around), fields }
+    }
+
+    fn class(self) -> Class {
+        self.around.or_else(|| self.fields?.greatest()).unwrap_or(Class::Restart)
+    }
+
+    fn class_with(self, value: &Value) -> Class {
+        let Value::Mapping(map) = value else { return self.class() };
+        if self.fields.is_none_or(|fields| fields.within.is_empty()) {
+            return self.class();
+        }
+        let keys = map.iter().filter_map(|(key, value)| Some((key.as_str()?, value)));
+        keys.map(|(key, value)| self.step(key).class_with(value)).fold(self.class(), Class::max)
+    }
 }
+
+/// The key of any entry, in the table.
+const ANY: &str = "*";
+
+/// The fields of the table as a tree by their keys.
+#[derive(Default)]
+struct Fields {
+    class: Option<Class>,
+    within: BTreeMap<String, Fields>,
+}
+
+impl Fields {
+    fn greatest(&self) -> Option<Class> {
+        self.class.max(self.within.values().filter_map(Fields::greatest).max())
+    }
+}
+
+static FIELDS: LazyLock<Fields> = LazyLock::new(|| {
+    let mut all = Fields::default();
+    for row in table::ROWS {
+        for field in row.fields() {
+            let place = field.split('.').fold(&mut all, |fields, key| fields.within.entry(key.to_owned()).or_default());
+            place.class = Some(row.class);
+        }
+    }
+    all
+});
