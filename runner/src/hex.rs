@@ -17,6 +17,11 @@ pub fn hex(bytes: &[u8]) -> String {
     })
 }
 
+/// As many digits of a hash as a person needs to tell two apart.
+pub fn short(hash: &str) -> String {
+    hash.chars().take(12).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

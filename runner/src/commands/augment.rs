@@ -35,8 +35,7 @@ pub struct AugmentArgs {
 
 /// Draws a sheet: originals in the first column, beside them what each epoch makes of them.
 pub fn run(args: &AugmentArgs, out: &mut impl Write) -> Result<(), CommandError> {
-    let overrides: Vec<Override> = args.spec.sets.iter().cloned().map(Override).collect();
-    let loaded = spec::load(&args.spec.spec, &overrides)?;
+    let loaded = spec::load(&args.spec.spec, &Override::all(&args.spec.sets))?;
     let problems = spec::check(&loaded.pipeline);
     if !problems.0.is_empty() {
         return Err(loaded.error(&problems).into());

@@ -144,8 +144,7 @@ enum Origin {
 
 impl From {
     fn spec(args: &FeaturesArgs) -> Result<Self, CommandError> {
-        let overrides: Vec<Override> = args.sets.iter().cloned().map(Override).collect();
-        let loaded = load(&args.of, &overrides)?;
+        let loaded = load(&args.of, &Override::all(&args.sets))?;
         let spec = tapped(&loaded, args)?;
         let plan = Plan::new(&spec, &loaded.dir).map_err(|problems| loaded.error(&problems))?;
         for warning in plan.warnings.iter().filter(|warning| !warning.starts_with("`augmentation`")) {

@@ -23,8 +23,7 @@ pub fn run(spec: &Path, sets: &[String], json: bool, out: &mut impl Write) -> Re
 
 /// Reads a spec and plans it.
 pub fn load(spec: &Path, sets: &[String]) -> Result<(Loaded, Plan), SpecError> {
-    let overrides: Vec<Override> = sets.iter().cloned().map(Override).collect();
-    let loaded = spec::load(spec, &overrides)?;
+    let loaded = spec::load(spec, &Override::all(sets))?;
     match Plan::new(&loaded.pipeline, &loaded.dir) {
         Ok(plan) => Ok((loaded, plan)),
         Err(problems) => Err(loaded.error(&problems)),

@@ -1,14 +1,14 @@
 //! `runner replay RUN`.
 
 use super::CommandError;
-use super::resume::{is_run, kept};
-use super::run::{FIRST, Train, exit_code, given_run_dir, held, open_data, stop_on_interrupt};
+use super::resume::kept;
+use super::run::{Train, exit_code, given_run_dir, held, open_data, run_dir_of, stop_on_interrupt};
 use crate::engine::device::with_device;
 use crate::train::lock::RunLock;
 use crate::train::reload::Replayed;
 use crate::train::reload::replayed::Past;
 use crate::train::run::{Job, Outcome};
-use crate::train::specs::{self, Origin};
+use crate::train::specs::{self, FIRST, Origin};
 use crate::train::{RunDir, TrainError};
 use crate::weights::WeightFile;
 use serde_json::Value;
@@ -19,21 +19,13 @@ use std::sync::Arc;
 
 /// Trains as a run was trained, and compares the weights. Exit code 1 where they differ.
 pub fn run(run: &Path, run_dir: Option<PathBuf>) -> Result<ExitCode, CommandError> {
-    let old = RunDir::open(run);
-    if !is_run(run) {
-        return Err(CommandError::RunDir(format!("{}: no run directory: it has no resolved.yaml", run.display())));
-    }
+    let old = run_dir_of(run)?;
     let first = kept(&old, FIRST)?;
     let past = reloads(&old)?;
     println!("replaying {} with {} reload{}", run.display(), past.len(), if past.len() == 1 { "" } else { "s" });
     let dir = given_run_dir(run_dir.unwrap_or_else(|| beside(run)))?;
     let _lock = RunLock::take(&dir).map_err(|error| held(&dir, &error))?;
-    dir.write("spec.yaml", first.loaded.text.as_bytes())?;
-    specs::keep(&dir, FIRST, &first.loaded, &first.plan)?;
-    if let Some(origin) = Origin::read(&old) {
-        origin.write(&dir)?;
-    }
-    specs::put_in_effect(&dir, FIRST)?;
+    specs::begin(&dir, &first.loaded, &first.plan, Origin::read(&old).as_ref())?;
     let (data, bad) = open_data(&first.plan, old.path())?;
     let job = Job {
         data,

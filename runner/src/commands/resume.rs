@@ -1,14 +1,15 @@
 //! `runner resume RUN`.
 
 use super::CommandError;
-use super::run::{FIRST, Train, WatchArgs, exit_code, held, open_data, stop_on_interrupt};
+use super::run::{Train, WatchArgs, exit_code, held, open_data, run_dir_of, stop_on_interrupt};
 use crate::engine::device::with_device;
+use crate::plan::runs::is_run;
 use crate::spec::{Override, Pipeline, load_text, resolved};
 use crate::train::lock::RunLock;
 use crate::train::reload::saves::Followed;
 use crate::train::reload::{Follow, Prepared, Saves};
 use crate::train::run::{Checkpoint, Job};
-use crate::train::specs::{self, Origin};
+use crate::train::specs::{self, FIRST, Origin};
 use crate::train::{EventLog, RunDir, TrainError};
 use serde_json::Value;
 use std::fs;
@@ -19,10 +20,7 @@ use std::sync::Arc;
 /// Goes on with a run from its last checkpoint that is whole; where it has none yet, from its beginning. What
 /// its spec says by now is taken up as while it ran.
 pub fn run(run: &Path, watch: &WatchArgs) -> Result<ExitCode, CommandError> {
-    let dir = RunDir::open(run);
-    if !is_run(run) {
-        return Err(CommandError::RunDir(format!("{}: no run directory: it has no resolved.yaml", run.display())));
-    }
+    let dir = run_dir_of(run)?;
     let _lock = RunLock::take(&dir).map_err(|error| held(&dir, &error))?;
     if is_finished(&dir) {
         println!("{}: the run is finished, nothing is left to do", run.display());
@@ -50,7 +48,7 @@ pub fn run(run: &Path, watch: &WatchArgs) -> Result<ExitCode, CommandError> {
         data: data.facts.description.clone(),
     });
     data.facts.description.clone_from(&origin.data);
-    let latest = pending.as_ref().map_or(&kept, |pending| pending);
+    let latest = pending.as_ref().unwrap_or(&kept);
     let followed = Followed::new(&origin, &latest.loaded.text, &latest.written, &latest.plan);
     let follow: Box<dyn Follow> = match watch.how() {
         Some(how) => Box::new(Saves::follow(followed, how)),
@@ -87,9 +85,8 @@ pub fn kept(dir: &RunDir, number: usize) -> Result<Prepared, CommandError> {
 /// What the text of a spec means where it stood.
 fn as_written(dir: &RunDir, text: &str) -> Option<Pipeline> {
     let origin = Origin::read(dir)?;
-    let sets: Vec<Override> = origin.sets.iter().cloned().map(Override).collect();
     let folder = origin.spec.parent()?;
-    let loaded = load_text(&origin.spec.display().to_string(), text, folder, &sets).ok()?;
+    let loaded = load_text(&origin.spec.display().to_string(), text, folder, &Override::all(&origin.sets)).ok()?;
     Some(resolved::absolute(&loaded.pipeline, folder))
 }
 
@@ -104,11 +101,6 @@ pub fn unfinished(name: &str, given: Option<&Path>) -> Option<PathBuf> {
     // They are named by date and time.
     runs.sort();
     runs.into_iter().rfind(|path| !is_finished(&RunDir::open(path)))
-}
-
-/// Whether a folder is a run directory.
-pub fn is_run(path: &Path) -> bool {
-    path.join("resolved.yaml").is_file()
 }
 
 /// Whether the run's last event is its end.

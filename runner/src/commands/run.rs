@@ -6,13 +6,14 @@ use crate::engine::Kernels;
 use crate::engine::device::{DeviceTask, keep_nothing, with_device};
 use crate::net::Net;
 use crate::plan::Plan;
+use crate::plan::runs::is_run;
 use crate::report::Console;
 use crate::spec::{Loaded, resolved};
 use crate::train::lock::{LockError, RunLock};
 use crate::train::reload::saves::Followed;
 use crate::train::reload::{Follow, How, Nothing, Prepared, Saves};
 use crate::train::run::{Checkpoint, Job, Outcome, resume, train};
-use crate::train::specs::{self, Origin};
+use crate::train::specs::{self, FIRST, Origin};
 use crate::train::start::Start;
 use crate::train::{RunDir, StopFlag, TrainError};
 use clap::Args;
@@ -21,8 +22,8 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Arguments of `runner run`: those of [`super::SpecArgs`], of [`WatchArgs`] and its own. They stand here once more since clap
-/// takes an optional group for absent where all that is given lies in a group within it.
+/// Arguments of `runner run`: those of [`super::SpecArgs`], of [`WatchArgs`] and its own. They stand here once
+/// more since clap takes an optional group for absent where all that is given lies in a group within it.
 #[derive(Debug, Args)]
 pub struct RunArgs {
     /// The pipeline, a YAML file.
@@ -51,9 +52,6 @@ impl RunArgs {
         WatchArgs { watch: self.watch, no_watch: self.no_watch }
     }
 }
-
-/// The number of the spec with which a run begins.
-pub const FIRST: usize = 1;
 
 /// Whether a run follows its spec.
 #[derive(Debug, Args)]
@@ -135,12 +133,8 @@ pub fn one(
     (origin, follow): (&Origin, Option<How>),
 ) -> Result<Outcome, CommandError> {
     let _lock = RunLock::take(dir).map_err(|error| held(dir, &error))?;
-    dir.write("spec.yaml", loaded.text.as_bytes())?;
-    specs::keep(dir, FIRST, loaded, &plan)?;
     let origin = &Origin { data: data.facts.description.clone(), ..origin.clone() };
-    origin.write(dir)?;
-    // With this file it is a run that can go on.
-    specs::put_in_effect(dir, FIRST)?;
+    specs::begin(dir, loaded, &plan, Some(origin))?;
     let written = resolved::absolute(&loaded.pipeline, &loaded.dir);
     let followed = Followed::new(origin, &loaded.text, &written, &plan);
     let job = Job {
@@ -184,6 +178,14 @@ fn run_dir(args: &RunArgs, plan: &Plan) -> Result<RunDir, CommandError> {
 pub fn given_run_dir(path: PathBuf) -> Result<RunDir, CommandError> {
     let shown = path.display().to_string();
     RunDir::at(path).map_err(|error| CommandError::Arguments(format!("--run-dir {shown}: {error}")))
+}
+
+/// The directory of a run that was.
+pub fn run_dir_of(run: &Path) -> Result<RunDir, CommandError> {
+    if is_run(run) {
+        return Ok(RunDir::open(run));
+    }
+    Err(CommandError::RunDir(format!("{}: no run directory: it has no resolved.yaml", run.display())))
 }
 
 /// The first Ctrl-C lets the step finish and the position be saved; the second ends the program.

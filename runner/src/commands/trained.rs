@@ -1,12 +1,12 @@
 //! What a finished run left: its net with the best weights, ready to answer.
 
 use super::CommandError;
+use super::run::run_dir_of;
 use crate::data::DataFacts;
-use crate::engine::{Kernels, Tensor};
-use crate::net::{Graph, Net, Param, Params};
+use crate::engine::Kernels;
+use crate::net::{Graph, Net, Param};
 use crate::plan::{Normalization, Plan};
 use crate::spec::{Backbone, Channels, Loaded, Pipeline, Problems, load};
-use crate::train::RunDir;
 use crate::train::checkpoint::{self, About};
 use crate::weights::WeightFile;
 use std::path::Path;
@@ -30,21 +30,14 @@ pub struct Trained {
 impl Trained {
     /// Opens a run directory: its `resolved.yaml` and its best checkpoint.
     pub fn open(run: &Path) -> Result<Self, CommandError> {
-        let dir = RunDir::open(run);
-        let resolved = dir.file("resolved.yaml");
-        if !resolved.is_file() {
-            return Err(CommandError::RunDir(format!("{}: no run directory: it has no resolved.yaml", run.display())));
-        }
-        let loaded = load(&resolved, &[])?;
+        let dir = run_dir_of(run)?;
+        let loaded = load(&dir.file("resolved.yaml"), &[])?;
         let spec = loaded.pipeline.clone();
         let path = dir.best();
         if !path.is_file() {
             return Err(CommandError::RunDir(format!("{}: the run has no best weights yet", run.display())));
         }
-        let mut file = WeightFile::open(&path)?;
-        if !file.verify()? {
-            return Err(CommandError::RunDir(format!("{}: damaged: its checksum does not match", path.display())));
-        }
+        let file = WeightFile::open_whole(&path)?;
         let about = checkpoint::about(&file)
             .ok_or_else(|| CommandError::RunDir(format!("{}: no checkpoint of a run", path.display())))?;
         let plan = plan_of_net(&spec, &about.classes, &loaded.dir).map_err(|problems| loaded.error(&problems))?;
@@ -84,12 +77,8 @@ impl Trained {
 
     /// The net with its values on a device.
     pub fn net<D: Kernels>(&mut self, device: &D) -> Result<Net<D>, CommandError> {
-        let mut tensors = Vec::new();
-        for param in &self.graph.params {
-            let values = checkpoint::read_param(&mut self.file, param)?;
-            tensors.push(Tensor::from_vec(device, values, &param.def.dims)?);
-        }
-        Ok(Net { graph: self.graph.clone(), params: Params::new(tensors) })
+        let params = checkpoint::read_params(&mut self.file, device, &self.graph)?;
+        Ok(Net { graph: self.graph.clone(), params })
     }
 }
 

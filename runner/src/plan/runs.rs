@@ -46,7 +46,8 @@ fn none(named: &Path, places: &[PathBuf]) -> String {
     }
 }
 
-fn is_run(folder: &Path) -> bool {
+/// Whether a folder is a run directory.
+pub fn is_run(folder: &Path) -> bool {
     folder.join("resolved.yaml").is_file()
 }
 

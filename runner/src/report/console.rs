@@ -2,6 +2,7 @@
 
 use super::number::{duration, grouped, rate};
 use super::{reload, scores};
+use crate::hex::short;
 use crate::metrics::{Answers, Confusion, Scores};
 use crate::train::Event;
 use crate::train::average::Whose;
@@ -86,8 +87,7 @@ impl Console {
         }
         self.say(format!("  weights  {weights}"));
         for LoadedPlugin { name, version, sha256 } in plugins {
-            let digits: String = sha256.chars().take(12).collect();
-            self.say(format!("  plugin   {name} {version} (sha256 {digits})"));
+            self.say(format!("  plugin   {name} {version} (sha256 {})", short(sha256)));
         }
         self.say(format!("  run      {run_dir}"));
     }
@@ -190,7 +190,7 @@ impl Observer for Console {
                 self.say(line);
             }
             Event::PhaseFinished { phase, reason, restored_epoch, frozen_hash, .. } => {
-                let hash: String = frozen_hash.chars().take(12).collect();
+                let hash = short(frozen_hash);
                 let back =
                     restored_epoch.map_or(String::new(), |epoch| format!("; back to the weights of epoch {epoch}"));
                 let line = format!("  {phase} ends: {reason}{back}; frozen tensors unchanged ({hash})");

@@ -1,6 +1,7 @@
 //! What a run says of its spec being saved.
 
 use crate::train::events::ChangedField;
+use crate::train::specs;
 use console::style;
 
 /// Tensors are named up to this number.
@@ -18,7 +19,7 @@ pub fn applied(number: usize, changes: &[ChangedField]) -> String {
         changes.iter().map(|change| of(change).chars().count()).max().unwrap_or_default()
     };
     let (fields, values) = (width(|change| &change.field), width(|change| &change.change));
-    let mut text = format!("{} taken up as specs/{number:04}.yaml", style("spec saved,").cyan());
+    let mut text = format!("{} taken up as {}", style("spec saved,").cyan(), specs::name(number));
     for ChangedField { field, change, class, from_step } in changes {
         let when = from_step.map_or(String::new(), |step| format!(", after step {step}"));
         text += &format!("\n  {field:fields$}   {change:values$}   {class}{when}");
@@ -28,7 +29,7 @@ pub fn applied(number: usize, changes: &[ChangedField]) -> String {
 
 /// All of a spec holds now.
 pub fn in_effect(number: usize, kept: Option<usize>, initialised: &[String], dropped: &[String]) -> String {
-    let mut text = format!("specs/{number:04}.yaml is in effect");
+    let mut text = format!("{} is in effect", specs::name(number));
     if let Some(kept) = kept {
         text += &format!("; the net was built anew: {kept} tensors kept");
         for (names, what) in [(initialised, "new"), (dropped, "gone")] {

@@ -10,6 +10,13 @@ use std::str::FromStr;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Override(pub String);
 
+impl Override {
+    /// Those of a command line.
+    pub fn all(sets: &[String]) -> Vec<Self> {
+        sets.iter().cloned().map(Override).collect()
+    }
+}
+
 impl FromStr for Override {
     type Err = std::convert::Infallible;
 

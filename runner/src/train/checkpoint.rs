@@ -45,14 +45,7 @@ pub fn write<D: Kernels>(
     average: Option<&Average<D>>,
     about: &About,
 ) -> Result<(), TrainError> {
-    let mut tensors: Vec<NamedTensor> = net
-        .graph
-        .params
-        .iter()
-        .zip(net.params.tensors())
-        .filter(|(param, _)| optimizer.is_some() || param.node < net.graph.own_nodes())
-        .map(|(param, tensor)| NamedTensor::of_param(param, &tensor.to_vec()))
-        .collect();
+    let mut tensors = weights(net, optimizer.is_some());
     let mut steps = BTreeMap::new();
     for (&id, memory) in optimizer.iter().flat_map(|state| state.memory()) {
         let param = &net.graph.params[id];
@@ -73,15 +66,15 @@ pub fn write<D: Kernels>(
 
 /// Writes all of a net's weights, auxiliary heads included, and nothing else.
 pub fn write_params<D: Kernels>(path: &Path, net: &Net<D>, about: &About) -> Result<(), TrainError> {
-    let tensors: Vec<NamedTensor> = net
-        .graph
-        .params
-        .iter()
-        .zip(net.params.tensors())
-        .map(|(param, tensor)| NamedTensor::of_param(param, &tensor.to_vec()))
-        .collect();
-    save(path, &tensors, &BTreeMap::from([(ABOUT.to_owned(), json(about))]), Precision::Float32)?;
+    save(path, &weights(net, true), &BTreeMap::from([(ABOUT.to_owned(), json(about))]), Precision::Float32)?;
     Ok(())
+}
+
+/// The weights of a net, as files have them.
+fn weights<D: Kernels>(net: &Net<D>, auxiliary: bool) -> Vec<NamedTensor<'static>> {
+    let params = net.graph.params.iter().zip(net.params.tensors());
+    let wanted = params.filter(|(param, _)| auxiliary || param.node < net.graph.own_nodes());
+    wanted.map(|(param, tensor)| NamedTensor::of_param(param, &tensor.to_vec())).collect()
 }
 
 /// What a checkpoint says besides tensors; `None` where the file is no checkpoint.

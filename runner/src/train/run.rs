@@ -146,14 +146,7 @@ struct Run<'a, D: Kernels> {
 impl<'a, D: Kernels> Run<'a, D> {
     fn new(device: &'a D, net: Net<D>, job: Job<'a>, log: EventLog, observer: &'a mut dyn Observer) -> Self {
         let spec = &job.plan.spec;
-        let loader = Loader::new(
-            job.data.clone(),
-            spec.data.image.clone(),
-            &job.plan.normalize,
-            spec.augmentation.clone(),
-            spec.seed,
-            job.workers,
-        );
+        let loader = loader(&job);
         let now = Instant::now();
         Run {
             device,
@@ -253,6 +246,13 @@ impl<'a, D: Kernels> Run<'a, D> {
             },
         )
     }
+}
+
+/// Reads the images of a job.
+fn loader(job: &Job<'_>) -> Loader {
+    let spec = &job.plan.spec;
+    let (image, augmentation) = (spec.data.image.clone(), spec.augmentation.clone());
+    Loader::new(job.data.clone(), image, &job.plan.normalize, augmentation, spec.seed, job.workers)
 }
 
 /// What comes first when no head is fitted, or when it is.

@@ -87,10 +87,8 @@ impl RunDir {
             }
             if count > 1 {
                 fs::rename(from, to)?;
-            } else if to.exists() {
-                // Moved on already, unless the checkpoint at hand is that one.
-                fs::remove_file(&to).and_then(|()| link(&from, &to))?;
             } else {
+                remove(&to)?;
                 link(&from, &to)?;
             }
         }
@@ -117,6 +115,14 @@ impl RunDir {
     /// Writes a file whole or not at all.
     pub fn write(&self, name: &str, content: &[u8]) -> io::Result<()> {
         atomic::write(&self.file(name), |file| file.write_all(content))
+    }
+}
+
+/// Removes a file, if it is there.
+pub fn remove(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
     }
 }
 

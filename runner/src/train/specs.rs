@@ -1,6 +1,7 @@
 //! The specs that a run took up, kept in its directory.
 
 use super::RunDir;
+use crate::hex::short;
 use crate::plan::Plan;
 use crate::spec::{Loaded, Pipeline, PluginSource, resolved};
 use serde::{Deserialize, Serialize};
@@ -51,6 +52,19 @@ pub fn resolved_name(number: usize) -> String {
     format!("specs/{number:04}.resolved.yaml")
 }
 
+/// The number of the spec with which a run begins.
+pub const FIRST: usize = 1;
+
+/// Keeps what a run begins with. From then on it is a run that can go on.
+pub fn begin(dir: &RunDir, loaded: &Loaded, plan: &Plan, origin: Option<&Origin>) -> io::Result<()> {
+    dir.write("spec.yaml", loaded.text.as_bytes())?;
+    keep(dir, FIRST, loaded, plan)?;
+    if let Some(origin) = origin {
+        origin.write(dir)?;
+    }
+    put_in_effect(dir, FIRST)
+}
+
 /// Keeps a spec under a number, and its plugins: as it was saved, and as it was understood.
 pub fn keep(dir: &RunDir, number: usize, loaded: &Loaded, plan: &Plan) -> io::Result<()> {
     fs::create_dir_all(dir.file("specs"))?;
@@ -86,7 +100,7 @@ fn keep_plugins(dir: &RunDir, plan: &Plan) -> io::Result<Vec<PluginSource>> {
         fs::create_dir_all(dir.file("plugins"))?;
     }
     for plugin in &plan.plugins {
-        let digits: String = plugin.sha256.chars().take(12).collect();
+        let digits = short(&plugin.sha256);
         let name = plugin.name.replace(|c: char| !c.is_ascii_alphanumeric() && c != '-', "_");
         let path = format!("plugins/{name}-{digits}.{}", std::env::consts::DLL_EXTENSION);
         if !dir.file(&path).is_file() {

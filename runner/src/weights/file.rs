@@ -79,6 +79,15 @@ impl WeightFile {
         Ok(WeightFile { path: path.into(), format, tensors, metadata, header, source })
     }
 
+    /// Opens a file that [`save::save`] wrote.
+    ///
+    /// # Errors
+    /// Where it cannot be read, or is not what was written.
+    pub fn open_whole(path: &Path) -> Result<Self, WeightsError> {
+        let mut file = WeightFile::open(path)?;
+        if file.verify()? { Ok(file) } else { Err(WeightsError::at(path, "damaged: its checksum does not match")) }
+    }
+
     /// Where the file is.
     pub fn path(&self) -> &Path {
         &self.path

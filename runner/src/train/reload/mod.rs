@@ -29,8 +29,7 @@ impl Prepared {
     /// # Errors
     /// All that is wrong with it, each at its place.
     pub fn new(name: &str, text: &str, dir: &Path, sets: &[String]) -> Result<Self, SpecError> {
-        let sets: Vec<Override> = sets.iter().cloned().map(Override).collect();
-        let loaded = load_text(name, text, dir, &sets)?;
+        let loaded = load_text(name, text, dir, &Override::all(sets))?;
         let plan = Plan::new(&loaded.pipeline, dir).map_err(|problems| loaded.error(&problems))?;
         let written = resolved::absolute(&loaded.pipeline, dir);
         Ok(Prepared { loaded, written, plan })

@@ -2,7 +2,7 @@
 
 use super::super::average::Whose;
 use super::super::state::Owed;
-use super::super::{TrainError, files, frozen, sampling, statistics};
+use super::super::{TrainError, frozen, statistics};
 use super::{Run, Split};
 use crate::engine::Kernels;
 use crate::metrics::Scores;
@@ -101,9 +101,7 @@ impl<D: Kernels> Run<'_, D> {
         let plan = Arc::clone(&self.job.plan);
         let spec = &plan.spec;
         let epoch = self.position.epoch as u64 + 1;
-        let drawn = sampling::drawn(&self.job.data, spec, epoch);
-        let order = files::epoch_order(&drawn, spec.seed, epoch, spec.data.batch);
-        let batches = self.loader.training(&order, spec.data.batch, epoch);
+        let batches = self.loader.training(&self.order(), spec.data.batch, epoch);
         let key = Key::new(spec.seed, Purpose::Layer).with(epoch);
         statistics::take_anew(self.device, &mut self.net, &phase.norms, batches, key)
     }

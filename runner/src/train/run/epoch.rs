@@ -99,17 +99,18 @@ impl<D: Kernels> Run<'_, D> {
         }
     }
 
+    /// The samples of the epoch after those that are done, in its order.
+    pub(super) fn order(&self) -> Vec<usize> {
+        let (spec, epoch) = (&self.job.plan.spec, self.position.epoch as u64 + 1);
+        files::epoch_order(&sampling::drawn(&self.job.data, spec, epoch), spec.seed, epoch, spec.data.batch)
+    }
+
     /// The steps of an epoch from the position on; false when interrupted, with the position saved.
     fn train_epoch(&mut self) -> Result<bool, TrainError> {
         let plan = Arc::clone(&self.job.plan);
         let epoch = self.position.epoch + 1;
         let batch_size = plan.spec.data.batch;
-        let order = files::epoch_order(
-            &sampling::drawn(&self.job.data, &plan.spec, epoch as u64),
-            plan.spec.seed,
-            epoch as u64,
-            batch_size,
-        );
+        let order = self.order();
         let steps_per_epoch = order.len().div_ceil(batch_size.max(1)) as u64;
         self.steps_in_epoch = steps_per_epoch as usize;
         let batches = self.loader.training_from(&order, batch_size, epoch as u64, self.position.step_in_epoch);

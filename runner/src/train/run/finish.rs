@@ -3,12 +3,12 @@
 use super::{Run, Split};
 use crate::engine::{Kernels, Tensor};
 use crate::metrics::{Confusion, per_class};
-use crate::net::Exit;
+use crate::net::{Exit, Params};
 use crate::train::average::Whose;
+use crate::train::run_dir::remove;
 use crate::train::state::{Owed, Stage};
 use crate::train::{Event, TrainError, files, reconstruct};
 use indexmap::IndexMap;
-use std::{fs, io};
 
 impl<D: Kernels> Run<'_, D> {
     /// All training is done.
@@ -29,15 +29,6 @@ impl<D: Kernels> Run<'_, D> {
             self.save_last()?;
         }
         Ok(Some(stage))
-    }
-
-    /// The file of a phase's best weights is of no use any more.
-    fn forget_best_of_phase(&self) -> Result<(), TrainError> {
-        let path = self.job.dir.best_of_phase();
-        match fs::remove_file(&path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(TrainError::file(&path)(error)),
-            _ => Ok(()),
-        }
     }
 
     fn restores_best(&self) -> bool {
@@ -65,7 +56,7 @@ impl<D: Kernels> Run<'_, D> {
         self.put_best_in();
         let test = if self.job.data.test.is_empty() { None } else { Some(self.evaluate_split(Split::Test)?) };
         if !self.restores_best() {
-            self.net.params = crate::net::Params::new(last);
+            self.net.params = Params::new(last);
         }
         let best_epoch = self.best_epoch();
         let classes = &self.job.data.facts.classes;
@@ -79,7 +70,8 @@ impl<D: Kernels> Run<'_, D> {
             files::write_metrics(self.job.dir, test, best_epoch, classes)?;
             self.observer.tested(classes, &test.answers, &confusion);
         }
-        self.forget_best_of_phase()?;
+        let path = self.job.dir.best_of_phase();
+        remove(&path).map_err(TrainError::file(&path))?;
         self.record(&Event::RunFinished {
             reason,
             data: self.job.data.facts.description.clone(),

@@ -10,6 +10,9 @@ use crate::train::state::{Owed, RunState};
 use crate::train::{Event, TrainError};
 use std::time::Instant;
 
+/// The last checkpoint, within the run directory.
+pub(super) const LAST: &str = "checkpoints/last.safetensors";
+
 impl<D: Kernels> Run<'_, D> {
     fn about(&self) -> About {
         About {
@@ -56,7 +59,7 @@ impl<D: Kernels> Run<'_, D> {
         let about = About { run: Some(self.state(events)), ..self.about() };
         checkpoint::write(&path, &self.net, Some(&self.optimizer), self.average.as_ref(), &about)?;
         self.saved = (Instant::now(), self.position.step);
-        self.saved_as("checkpoints/last.safetensors")
+        self.saved_as(LAST)
     }
 
     /// Saves the position within an epoch, where the spec wants it now.
@@ -91,7 +94,7 @@ impl<D: Kernels> Run<'_, D> {
         self.saved_as("checkpoints/best.safetensors")
     }
 
-    fn saved_as(&mut self, file: &str) -> Result<(), TrainError> {
+    pub(super) fn saved_as(&mut self, file: &str) -> Result<(), TrainError> {
         let (epoch, step) = (self.position.epoch, self.position.step);
         self.record(&Event::CheckpointSaved { file: file.to_owned(), epoch, step })
     }

@@ -41,22 +41,27 @@ impl<D: Kernels> Run<'_, D> {
         Ok(frozen::hash(&self.net, &phase.frozen))
     }
 
+    /// The hash of what is frozen in the phase that goes on: the same as when it began.
+    pub(super) fn still_frozen(&self, phase: &PhasePlan) -> Result<String, TrainError> {
+        let (before, after) = (&self.so_far.state.frozen_hash, frozen::hash(&self.net, &phase.frozen));
+        if *before == after {
+            return Ok(after);
+        }
+        Err(TrainError::FrozenChanged { phase: phase.name.clone(), before: before.clone(), after })
+    }
+
     pub(super) fn end_phase(&mut self, reason: String, and_run: bool) -> Result<Option<Stage>, TrainError> {
         let plan = Arc::clone(&self.job.plan);
         let phase = phase_at(&plan, self.position.phase)?;
         let restored_epoch = self.restore_best_of_phase();
-        let before = self.so_far.state.frozen_hash.clone();
-        let after = frozen::hash(&self.net, &phase.frozen);
-        if before != after {
-            return Err(TrainError::FrozenChanged { phase: phase.name.clone(), before, after });
-        }
-        self.check_average(phase, &after)?;
+        let frozen_hash = self.still_frozen(phase)?;
+        self.check_average(phase, &frozen_hash)?;
         self.record(&Event::PhaseFinished {
             phase: phase.name.clone(),
             reason: reason.clone(),
             step: self.position.step,
             restored_epoch,
-            frozen_hash: after,
+            frozen_hash,
         })?;
         if and_run {
             return Ok(Some(Stage::Ending { reason }));

@@ -3,6 +3,7 @@
 
 use super::{Pending, Run};
 use crate::engine::Kernels;
+use crate::hex::short;
 use crate::plan::{Course, Plan, course};
 use crate::plugin::Plugin;
 use crate::spec::reload::RunningPhase;
@@ -40,8 +41,7 @@ impl<D: Kernels> Run<'_, D> {
             Some(pending) => (&pending.written, &pending.plan),
             None => (&self.job.written, &self.job.plan),
         };
-        let mut changes = self.differences(written, &prepared.written)?;
-        changes.extend(other_plugins(plan, &prepared.plan));
+        let changes = self.differences((written, plan), (&prepared.written, &prepared.plan))?;
         if changes.is_empty() {
             return Ok(());
         }
@@ -76,16 +76,18 @@ impl<D: Kernels> Run<'_, D> {
 
     /// Whether the net is built anew, going from the spec that holds to this one.
     fn rebuilds(&self, written: &Pipeline, plan: &Plan) -> Result<bool, TrainError> {
-        let mut changes = self.differences(&self.job.written, written)?;
-        changes.extend(other_plugins(&self.job.plan, plan));
+        let changes = self.differences((&self.job.written, &self.job.plan), (written, plan))?;
         let under_way = self.under_way();
         Ok(changes.iter().any(|change| under_way.class_of(change) == Class::Rebuild))
     }
 
-    fn differences(&self, old: &Pipeline, new: &Pipeline) -> Result<Vec<Change>, TrainError> {
-        let differences = || Ok::<_, serde_yaml::Error>(diff(&to_value(old)?, &to_value(new)?));
+    /// What differs between two specs, and between their plugins.
+    fn differences(&self, old: (&Pipeline, &Plan), new: (&Pipeline, &Plan)) -> Result<Vec<Change>, TrainError> {
+        let differences = || Ok::<_, serde_yaml::Error>(diff(&to_value(old.0)?, &to_value(new.0)?));
         let path = self.job.dir.file("specs");
-        differences().map_err(|error| TrainError::file(&path)(io::Error::other(error)))
+        let mut changes = differences().map_err(|error| TrainError::file(&path)(io::Error::other(error)))?;
+        changes.extend(other_plugins(old.1, new.1));
+        Ok(changes)
     }
 
     /// A spec that can be taken up is: kept, told, saved, and put into effect as far as it holds now.
@@ -160,7 +162,7 @@ impl<D: Kernels> Run<'_, D> {
 
 /// Plugins that have another content under the same name.
 fn other_plugins(old: &Plan, new: &Plan) -> Vec<Change> {
-    let digits = |plugin: &Plugin| Some(plugin.sha256.chars().take(12).collect::<String>().into());
+    let digits = |plugin: &Plugin| Some(short(&plugin.sha256).into());
     let other = new.plugins.iter().enumerate().filter_map(|(place, plugin)| {
         let before = old.plugins.iter().find(|old| old.name == plugin.name)?;
         (before.sha256 != plugin.sha256).then(|| Change {

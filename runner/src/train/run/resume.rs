@@ -1,6 +1,7 @@
 //! Going on from a checkpoint.
 
 use super::Run;
+use super::keep::LAST;
 use crate::engine::{Kernels, Tensor};
 use crate::net::Graph;
 use crate::train::checkpoint::{self, About};
@@ -63,10 +64,7 @@ fn within(dir: &RunDir, path: &Path) -> String {
 /// Opens a checkpoint that is whole.
 fn open(path: &Path) -> Result<(WeightFile, About, RunState), WeightsError> {
     let fault = |reason: &str| WeightsError::File { path: path.display().to_string(), reason: reason.to_owned() };
-    let mut file = WeightFile::open(path)?;
-    if !file.verify()? {
-        return Err(fault("damaged: it has no checksum"));
-    }
+    let file = WeightFile::open_whole(path)?;
     let about = checkpoint::about(&file).ok_or_else(|| fault("no checkpoint of this version of runner"))?;
     let state = about.run.clone().ok_or_else(|| fault("it does not say where the run is"))?;
     Ok((file, about, state))
@@ -97,11 +95,7 @@ impl<D: Kernels> Run<'_, D> {
         if matches!(self.stage, Stage::Epoch | Stage::PhaseEnds { .. }) {
             self.re_enter(&state.phase.frozen_hash, &name)?;
         }
-        self.record(&Event::CheckpointSaved {
-            file: "checkpoints/last.safetensors".to_owned(),
-            epoch: self.position.epoch,
-            step: self.position.step,
-        })?;
+        self.saved_as(LAST)?;
         self.pay_what_is_owed()?;
         let (epoch, step) = (self.position.epoch, self.position.step);
         self.saved.1 = step;
@@ -165,11 +159,7 @@ fn weights_of<D: Kernels>(
     graph: &Graph,
     is_it: impl FnOnce(&About) -> bool,
 ) -> Result<Option<Vec<Tensor<D>>>, TrainError> {
-    let mut file = WeightFile::open(path)?;
-    if !file.verify()? {
-        let reason = "damaged: it has no checksum".to_owned();
-        return Err(WeightsError::File { path: path.display().to_string(), reason }.into());
-    }
+    let mut file = WeightFile::open_whole(path)?;
     if !checkpoint::about(&file).is_some_and(|about| is_it(&about)) {
         return Ok(None);
     }

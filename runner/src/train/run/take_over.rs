@@ -1,21 +1,19 @@
 //! How a spec that was taken up comes into effect: numbers at once, the rest where an epoch begins or a phase
 //! ends.
 
-use super::{NEVER, Pending, Run, loss_targets, phase_at};
-use crate::data::Loader;
+use super::{NEVER, Pending, Run, loader, loss_targets, phase_at};
 use crate::engine::{Kernels, Tensor};
 use crate::net::{Graph, Net, ParamId, Params};
 use crate::plan::{Group, PhasePlan, Plan};
 use crate::regularize::Watch;
 use crate::train::average::Average;
 use crate::train::penalties::Penalties;
+use crate::train::run_dir::remove;
 use crate::train::so_far::SoFar;
 use crate::train::start::Start;
 use crate::train::state::{PhaseState, Stage};
-use crate::train::{Event, TrainError, files, frozen, sampling, specs};
+use crate::train::{Event, TrainError, specs};
 use std::collections::HashMap;
-use std::fs;
-use std::io;
 use std::sync::Arc;
 
 /// What became of the tensors of a net that was built anew.
@@ -29,18 +27,18 @@ struct Rebuilt {
 impl<D: Kernels> Run<'_, D> {
     /// A spec waits for its time; what of it are numbers holds from now on.
     pub(super) fn pending_is(&mut self, pending: Pending) {
-        let mut plan = Plan::clone(&self.job.plan);
+        let before = Arc::clone(&self.job.plan);
+        let mut plan = Plan::clone(&before);
         let new = &pending.plan;
         plan.spec.checkpoint = new.spec.checkpoint.clone();
         plan.spec.regularization.clip_grad_norm = new.spec.regularization.clip_grad_norm;
         plan.spec.regularization.clip_grad_value = new.spec.regularization.clip_grad_value;
         self.optimizer.set(&new.spec.schedule.optimizer);
         let place = pending.course.running;
-        let graph = self.job.plan.graph.clone();
         if let (Some(phase), Some(other)) =
             (plan.phases.get_mut(self.position.phase), place.and_then(|place| new.phases.get(place)))
         {
-            retune(phase, &graph, other, &new.graph, pending.course.ends.is_some());
+            retune(phase, &before.graph, other, &new.graph, pending.course.ends.is_some());
         }
         self.job.plan = Arc::new(plan);
         self.pending = Some(pending);
@@ -89,7 +87,7 @@ impl<D: Kernels> Run<'_, D> {
         let Some(Pending { number, written, plan, rebuilds, .. }) = self.pending.take() else { return Ok(()) };
         let goes_on = matches!(self.stage, Stage::Epoch);
         if goes_on {
-            self.still_frozen()?;
+            self.still_frozen(phase_at(&Arc::clone(&self.job.plan), self.position.phase)?)?;
         }
         let rebuilt = if rebuilds { self.rebuild(&plan)? } else { Rebuilt::default() };
         self.job.plan = Arc::clone(&plan);
@@ -98,7 +96,8 @@ impl<D: Kernels> Run<'_, D> {
         self.set_up_again()?;
         if goes_on {
             let phase = phase_at(&plan, place)?;
-            self.position.step_in_phase = self.position.epoch_in_phase as u64 * self.count_steps();
+            let steps = self.order().len().div_ceil(plan.spec.data.batch.max(1));
+            self.position.step_in_phase = (self.position.epoch_in_phase * steps) as u64;
             self.so_far.state.frozen_hash = self.enter(phase)?;
         }
         let path = self.job.dir.file("resolved.yaml");
@@ -109,29 +108,12 @@ impl<D: Kernels> Run<'_, D> {
         self.record(&Event::ReloadInEffect { number, epoch, step, epochs, kept, initialised, dropped })
     }
 
-    /// What was frozen in the phase so far is as it was.
-    fn still_frozen(&self) -> Result<(), TrainError> {
-        let phase = phase_at(&self.job.plan, self.position.phase)?;
-        let (before, after) = (self.so_far.state.frozen_hash.clone(), frozen::hash(&self.net, &phase.frozen));
-        if before == after {
-            return Ok(());
-        }
-        Err(TrainError::FrozenChanged { phase: phase.name.clone(), before, after })
-    }
-
     /// Makes anew what is a function of the plan.
     fn set_up_again(&mut self) -> Result<(), TrainError> {
         let plan = Arc::clone(&self.job.plan);
         let spec = &plan.spec;
         self.job.workers = spec.data.workers();
-        self.loader = Loader::new(
-            self.job.data.clone(),
-            spec.data.image.clone(),
-            &plan.normalize,
-            spec.augmentation.clone(),
-            spec.seed,
-            self.job.workers,
-        );
+        self.loader = loader(&self.job);
         self.targets = loss_targets(spec, &self.job.data);
         self.rule = spec.regularization.early_stopping.clone().unwrap_or(NEVER);
         self.average = Average::follow(self.average.take(), &spec.regularization, &self.net);
@@ -139,13 +121,6 @@ impl<D: Kernels> Run<'_, D> {
         let start = if pulls { Start::of(&plan)?.params(self.device, &plan.graph)? } else { self.net.params.clone() };
         self.penalties = Penalties::new(&plan, &Net { graph: plan.graph.clone(), params: start });
         Ok(())
-    }
-
-    /// Steps of an epoch.
-    fn count_steps(&self) -> u64 {
-        let (spec, epoch) = (&self.job.plan.spec, self.position.epoch as u64 + 1);
-        let drawn = sampling::drawn(&self.job.data, spec, epoch);
-        files::epoch_order(&drawn, spec.seed, epoch, spec.data.batch).len().div_ceil(spec.data.batch.max(1)) as u64
     }
 
     /// Goes over to the net of another plan. Tensors whose name and shape are in both are kept with what is
@@ -182,10 +157,7 @@ impl<D: Kernels> Run<'_, D> {
         let state = PhaseState { watch: Watch::default(), best: None, ..self.so_far.state.clone() };
         self.so_far = SoFar::resume(state, None);
         let path = self.job.dir.best();
-        match fs::remove_file(&path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(TrainError::file(&path)(error)),
-            _ => Ok(()),
-        }
+        remove(&path).map_err(TrainError::file(&path))
     }
 }
 
