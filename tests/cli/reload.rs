@@ -139,6 +139,8 @@ fn every_way_of_saving_is_seen_and_each_change_holds_from_its_step() {
     let rate = live.outcome(1);
     assert_eq!(fields(&rate), [("schedule.phases.all.lr", "now")]);
     assert_eq!(rate["changes"][0]["from_step"], rate["step"]);
+    // A save that follows before the epoch ends would take its place.
+    live.wait_for(1, &["reload_in_effect"]);
 
     text = text.replace("batch: 8", "batch: 16").replace("degrees: 20", "degrees: 10");
     by_cutting(&path, &text);

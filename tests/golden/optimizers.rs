@@ -93,6 +93,7 @@ fn batch() -> Batch {
         targets: labels.iter().flat_map(|&label| (0..CLASSES).map(move |class| f32::from(class == label))).collect(),
         labels,
         samples: (0..SAMPLES as u64).collect(),
+        features: None,
     }
 }
 

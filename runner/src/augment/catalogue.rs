@@ -65,6 +65,12 @@ macro_rules! augmentations {
             fn sizes(&self) -> bool {
                 match self { $(Augment::$variant(entry) => entry.sizes(),)* }
             }
+            fn is_fixed(&self) -> bool {
+                match self { $(Augment::$variant(entry) => entry.is_fixed(),)* }
+            }
+            fn depends_on_epoch(&self) -> bool {
+                match self { $(Augment::$variant(entry) => entry.depends_on_epoch(),)* }
+            }
             fn apply(&self, image: Pixels, context: Context, random: &mut Stream) -> Pixels {
                 match self { $(Augment::$variant(entry) => entry.apply(image, context, random),)* }
             }

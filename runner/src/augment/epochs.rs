@@ -65,6 +65,10 @@ impl ImageAugment for Epochs<Augment> {
         any_sizes(&self.entries)
     }
 
+    fn depends_on_epoch(&self) -> bool {
+        true
+    }
+
     fn apply(&self, image: Pixels, context: Context, random: &mut Stream) -> Pixels {
         if self.holds(context.epoch) { apply_all(&self.entries, image, context, random.key()) } else { image }
     }

@@ -166,6 +166,16 @@ pub trait ImageAugment {
         false
     }
 
+    /// Whether the image comes out of it the same each time.
+    fn is_fixed(&self) -> bool {
+        false
+    }
+
+    /// Whether what it does depends on the epoch, besides what is drawn.
+    fn depends_on_epoch(&self) -> bool {
+        false
+    }
+
     /// The image varied.
     fn apply(&self, image: Pixels, context: Context, random: &mut Stream) -> Pixels;
 }

@@ -43,6 +43,10 @@ impl ImageAugment for OneOf<Augment> {
         any_sizes(&self.entries)
     }
 
+    fn depends_on_epoch(&self) -> bool {
+        self.entries.iter().any(ImageAugment::depends_on_epoch)
+    }
+
     fn apply(&self, image: Pixels, context: Context, random: &mut Stream) -> Pixels {
         match self.draw(random) {
             Some((entry, mut random)) => entry.apply(image, context, &mut random),

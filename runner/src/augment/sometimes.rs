@@ -42,6 +42,10 @@ impl ImageAugment for Sometimes<Augment> {
         any_sizes(&self.entries)
     }
 
+    fn depends_on_epoch(&self) -> bool {
+        self.entries.iter().any(ImageAugment::depends_on_epoch)
+    }
+
     fn apply(&self, image: Pixels, context: Context, random: &mut Stream) -> Pixels {
         if random.chance(self.p) { apply_all(&self.entries, image, context, random.key()) } else { image }
     }

@@ -116,5 +116,12 @@ fn batch(prepare: &Prepare, image: &Pixels) -> Batch {
     let mut images = Vec::new();
     prepare.normalize(image, &mut images);
     let [height, width, channels] = prepare.dims();
-    Batch { images, dims: [1, height, width, channels], labels: vec![0], targets: Vec::new(), samples: vec![0] }
+    Batch {
+        images,
+        dims: [1, height, width, channels],
+        labels: vec![0],
+        targets: Vec::new(),
+        samples: vec![0],
+        features: None,
+    }
 }

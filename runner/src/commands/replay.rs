@@ -3,6 +3,7 @@
 use super::CommandError;
 use super::resume::kept;
 use super::run::{Train, exit_code, given_run_dir, held, open_data, run_dir_of, stop_on_interrupt};
+use crate::cache;
 use crate::engine::device::with_device;
 use crate::train::lock::RunLock;
 use crate::train::reload::Replayed;
@@ -31,6 +32,7 @@ pub fn run(run: &Path, run_dir: Option<PathBuf>) -> Result<ExitCode, CommandErro
         data,
         bad,
         dir: &dir,
+        features: cache::folder().join("features"),
         stop: stop_on_interrupt(),
         workers: first.plan.spec.data.workers(),
         follow: Box::new(Replayed::new(past)),

@@ -2,6 +2,7 @@
 
 use super::CommandError;
 use super::run::{Train, WatchArgs, exit_code, held, open_data, run_dir_of, stop_on_interrupt};
+use crate::cache;
 use crate::engine::device::with_device;
 use crate::plan::runs::is_run;
 use crate::spec::{Override, Pipeline, load_text, resolved};
@@ -58,6 +59,7 @@ pub fn run(run: &Path, watch: &WatchArgs) -> Result<ExitCode, CommandError> {
         data,
         bad,
         dir: &dir,
+        features: cache::folder().join("features"),
         stop,
         workers: kept.plan.spec.data.workers(),
         follow,

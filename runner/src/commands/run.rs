@@ -1,6 +1,7 @@
 //! `runner run SPEC`.
 
 use super::CommandError;
+use crate::cache;
 use crate::data::{self, BadImage, Dataset};
 use crate::engine::Kernels;
 use crate::engine::device::{DeviceTask, keep_nothing, with_device};
@@ -141,6 +142,7 @@ pub fn one(
         data,
         bad,
         dir,
+        features: cache::folder().join("features"),
         stop,
         workers: plan.spec.data.workers(),
         follow: follow

@@ -4,6 +4,7 @@ use super::decode::decode;
 use super::sample::Pointer;
 use super::{BadImage, ImageSource, Sample};
 use crate::augment::Pixels;
+use sha2::{Digest, Sha256};
 use std::path::Path;
 use std::sync::Arc;
 use tempfile::TempDir;
@@ -27,13 +28,20 @@ impl Files {
 
 impl ImageSource for Files {
     fn read(&self, sample: &Sample) -> Result<Pixels, BadImage> {
-        let bad = |reason: String| BadImage { name: sample.name.clone(), reason };
-        let Pointer::File(path) = &sample.pointer else {
-            return Err(bad("it is not a file".into()));
-        };
-        let bytes = bytes(path).map_err(bad)?;
-        decode(&sample.name, &bytes)
+        decode(&sample.name, &bytes_of(sample)?)
     }
+
+    fn digest(&self, sample: &Sample) -> Result<[u8; 32], BadImage> {
+        Ok(Sha256::digest(bytes_of(sample)?).into())
+    }
+}
+
+fn bytes_of(sample: &Sample) -> Result<Vec<u8>, BadImage> {
+    let read = match &sample.pointer {
+        Pointer::File(path) => bytes(path),
+        Pointer::Number(_) => Err("it is not a file".to_owned()),
+    };
+    read.map_err(|reason| BadImage { name: sample.name.clone(), reason })
 }
 
 /// A whole file, or why it cannot be read.

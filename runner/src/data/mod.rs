@@ -4,6 +4,7 @@ pub mod check;
 mod deal;
 pub mod decode;
 pub mod facts;
+pub mod feature_cache;
 pub mod files;
 pub mod folder;
 mod folds;
@@ -27,10 +28,22 @@ pub use places::Places;
 pub use sample::{Sample, Samples, SplitName};
 
 use crate::augment::Pixels;
+use sha2::{Digest, Sha256};
 
 /// Reads the pixels of samples.
 pub trait ImageSource: Send + Sync {
     /// The image of a sample in its own size, with 1 or 3 channels, or as many as
     /// an array has; or why it cannot be read.
     fn read(&self, sample: &Sample) -> Result<Pixels, BadImage>;
+
+    /// A SHA-256 over what the image is made from: the same only where the pixels are.
+    fn digest(&self, sample: &Sample) -> Result<[u8; 32], BadImage> {
+        let image = self.read(sample)?;
+        let mut hash = Sha256::new();
+        for side in [image.height, image.width, image.channels] {
+            hash.update((side as u64).to_le_bytes());
+        }
+        hash.update(&image.bytes);
+        Ok(hash.finalize().into())
+    }
 }

@@ -54,8 +54,19 @@ impl<D: Kernels> Net<D> {
     ///
     /// An activation is dropped as soon as its last consumer has run, unless the tape holds it.
     pub fn forward(&self, images: &Tensor<D>, run: Forward<'_, D>) -> Result<Output<D>, (NodeId, LayerError)> {
+        self.forward_from(0, vec![(Source::Image, images.clone())], run)
+    }
+
+    /// Runs all nodes from `first` on that lead to the graph's exit, from the activations that
+    /// [`Graph::live_at`] names for it.
+    pub fn forward_from(
+        &self,
+        first: NodeId,
+        given: Activations<D>,
+        run: Forward<'_, D>,
+    ) -> Result<Output<D>, (NodeId, LayerError)> {
         let end = self.graph.end();
-        let part = self.forward_range(0..end, vec![(Source::Image, images.clone())], run)?;
+        let part = self.forward_range(first..end, given, run)?;
         let logits = part.live.into_iter().next().map(|(_, logits)| logits);
         let logits = logits.ok_or_else(|| (end, LayerError::Shape("the net has no output".into())))?;
         Ok(Output { logits, buffers: part.buffers })

@@ -3,6 +3,7 @@
 mod assemble;
 mod auxiliary;
 mod budget;
+pub mod cache;
 pub mod course;
 pub mod expand;
 #[cfg(test)]
@@ -29,6 +30,7 @@ mod tests;
 mod warnings;
 mod weights;
 
+pub use cache::PhaseCache;
 pub use course::{Course, course};
 pub use fitted::FittedHead;
 pub use memory::Memory;

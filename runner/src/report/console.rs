@@ -1,12 +1,12 @@
 //! A run on the terminal: a line an epoch, a bar while it goes on, a table at the end.
 
-use super::number::{duration, grouped, rate};
+use super::number::{bytes, duration, grouped, rate};
 use super::{reload, scores};
 use crate::hex::short;
 use crate::metrics::{Answers, Confusion, Scores};
 use crate::train::Event;
 use crate::train::average::Whose;
-use crate::train::events::LoadedPlugin;
+use crate::train::events::{KeptFeatures, LoadedPlugin};
 use crate::train::observer::{Observer, Progress};
 use console::style;
 use indexmap::IndexMap;
@@ -154,7 +154,7 @@ impl Observer for Console {
                 let line = if *converged { style(line).dim() } else { style(line).yellow() };
                 self.say(line.to_string());
             }
-            Event::PhaseStarted { phase, epochs, lr, trainable, frozen, .. } => {
+            Event::PhaseStarted { phase, epochs, lr, trainable, frozen, cache, .. } => {
                 let plural = if *epochs == 1 { "" } else { "s" };
                 self.say(format!(
                     "\nphase {}  {epochs} epoch{plural}, {} values train, {} frozen, lr {}",
@@ -163,6 +163,15 @@ impl Observer for Console {
                     grouped(*frozen),
                     rates(lr)
                 ));
+                if let Some(KeptFeatures { layer, draws, bytes: size, .. }) = cache {
+                    let of = match draws {
+                        0 => "what is validated",
+                        1 => "all images",
+                        _ => "some draws of each image",
+                    };
+                    let line = format!("  computed once up to {layer}, of {of} ({})", bytes(*size));
+                    self.say(style(line).dim().to_string());
+                }
             }
             Event::EpochFinished {
                 epoch,

@@ -1,8 +1,11 @@
 //! What `runner plan` says: the plan for programs (JSON), and from the same figures for a person.
 
+mod cache;
 #[cfg(test)]
 mod tests;
 mod text;
+
+pub use cache::CacheReport;
 
 use crate::heads::Head;
 use crate::layers::NormMode;
@@ -241,6 +244,8 @@ pub struct PhaseReport {
     pub batch_norm: NormReport,
     /// The first layer with a parameter that trains: all before it runs without a tape.
     pub boundary: Option<BoundaryReport>,
+    /// Whether what comes before is computed once and kept.
+    pub cache: CacheReport,
     /// An estimate of the most memory held at once.
     pub memory: MemoryReport,
 }
@@ -455,6 +460,7 @@ fn of_phase(plan: &Plan, phase: &PhasePlan) -> PhaseReport {
             layer: node.name.clone(),
             place: phase.boundary,
         }),
+        cache: CacheReport::of(plan, phase),
         memory: MemoryReport {
             parameters: memory.parameters,
             gradients: memory.gradients,

@@ -31,6 +31,7 @@ pub fn check(spec: &Pipeline) -> Problems {
     augment::channels::check(&spec.augmentation, spec.data.image.channels, &top.key("augmentation"), &mut problems);
     spec.regularization.check(&top.key("regularization"), &mut problems);
     spec.checkpoint.check(&top.key("checkpoint"), &mut problems);
+    spec.cache.check(&top.key("cache"), &mut problems);
     // A head that is fitted needs no schedule.
     let fitted = spec.head.as_ref().and_then(Head::fitted).is_some();
     if !(fitted && spec.schedule.is_absent()) {

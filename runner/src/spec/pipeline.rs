@@ -1,6 +1,6 @@
 //! The top level of a spec.
 
-use super::{Backbone, Bytes, Checkpoints, Data, Path, Plugins, Schedule, Task, Weights};
+use super::{Backbone, Bytes, Cache, Checkpoints, Data, Path, Plugins, Schedule, Task, Weights};
 use crate::augment::Augmentation;
 use crate::heads::Head;
 use crate::layers::AnyLayer;
@@ -64,6 +64,9 @@ pub struct Pipeline {
     /// When the run's position is saved, besides at the end of each epoch: `{ every: 2min, keep: 3 }`.
     #[serde(default, skip_serializing_if = "Checkpoints::is_default")]
     pub checkpoint: Checkpoints,
+    /// Whether what the frozen prefix gives is computed once and kept: `{ views: 8, memory: 2GiB }`.
+    #[serde(default, skip_serializing_if = "Cache::is_default")]
+    pub cache: Cache,
 }
 
 impl Pipeline {

@@ -1,6 +1,6 @@
 //! What a run says of itself when it and its phases begin.
 
-use super::events::{Counts, Event, LoadedPlugin};
+use super::events::{Counts, Event, KeptFeatures, LoadedPlugin};
 use super::run::Job;
 use super::sampling;
 use super::summary::rates;
@@ -40,6 +40,7 @@ pub fn phase_started<D: Kernels>(
     trainable: &[bool],
     step: u64,
     frozen_hash: String,
+    cache: Option<KeptFeatures>,
 ) -> Event {
     let count = |trains: bool| {
         let params = net.graph.params.iter().zip(trainable);
@@ -54,5 +55,6 @@ pub fn phase_started<D: Kernels>(
         trainable: count(true),
         frozen: count(false),
         frozen_hash,
+        cache,
     }
 }

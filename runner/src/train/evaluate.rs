@@ -1,8 +1,8 @@
 //! The forward pass over a whole split.
 
-use super::{TrainError, reconstruct};
+use super::{TrainError, given, reconstruct};
 use crate::data::{BadImage, Batch};
-use crate::engine::{KernelSet, Kernels, Tape, Tensor};
+use crate::engine::{KernelSet, Kernels, Tape};
 use crate::metrics::{Answers, Scores};
 use crate::net::{Forward, Net};
 use crate::random::{Key, Purpose};
@@ -24,7 +24,6 @@ pub struct Evaluation {
 
 /// The logits of a batch, or its reconstructions, by inference statistics and without random layers.
 pub fn logits<D: Kernels>(device: &D, net: &Net<D>, batch: &Batch, kernels: KernelSet) -> Result<Vec<f32>, TrainError> {
-    let images = Tensor::from_vec(device, batch.images.clone(), &batch.dims)?;
     let mut tape = Tape::off(kernels);
     let run = Forward {
         tape: &mut tape,
@@ -33,17 +32,19 @@ pub fn logits<D: Kernels>(device: &D, net: &Net<D>, batch: &Batch, kernels: Kern
         key: Key::new(0, Purpose::Layer),
         samples: &batch.samples,
     };
-    let output = net.forward(&images, run).map_err(|(node, error)| TrainError::layer(net, node, &error))?;
-    Ok(output.logits.to_vec())
+    Ok(given::forward(device, net, batch, run)?.logits.to_vec())
 }
 
 /// Evaluates `net` over the batches of a split. `each` is told how many samples are done.
-pub fn evaluate<D: Kernels>(
+pub fn evaluate<D: Kernels, E>(
     device: &D,
     net: &Net<D>,
-    batches: impl Iterator<Item = Result<Batch, BadImage>>,
+    batches: impl Iterator<Item = Result<Batch, E>>,
     mut each: impl FnMut(usize),
-) -> Result<Evaluation, TrainError> {
+) -> Result<Evaluation, TrainError>
+where
+    TrainError: From<E>,
+{
     if net.graph.reconstructs() {
         return reconstruct::evaluate(device, net, batches, each);
     }

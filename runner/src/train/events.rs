@@ -104,6 +104,9 @@ pub enum Event {
         frozen: usize,
         /// Hash over all frozen tensors.
         frozen_hash: String,
+        /// What is computed once and kept; absent where nothing is.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        cache: Option<KeptFeatures>,
     },
     /// An epoch ends.
     EpochFinished {
@@ -280,6 +283,22 @@ pub struct ChangedField {
     /// The steps before it does; none where that cannot be told yet.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub from_step: Option<u64>,
+}
+
+/// Features that a phase computes once and keeps.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct KeptFeatures {
+    /// The first layer that runs in every epoch.
+    pub layer: String,
+    /// Values of an image.
+    pub values: usize,
+    /// Augmented draws of each image that trains; 0 where only images that are validated are kept, 1 where
+    /// images that train are the same in every epoch.
+    pub draws: usize,
+    /// Bytes of all of it.
+    pub bytes: u64,
+    /// `memory` or `disk`; `nowhere` where it could not be kept.
+    pub place: &'static str,
 }
 
 /// Samples by split.

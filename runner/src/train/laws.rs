@@ -35,6 +35,7 @@ fn batch() -> Batch {
         labels: vec![0, 1, 0],
         targets: vec![1.0, 0.0, 0.0, 1.0, 1.0, 0.0],
         samples: vec![0, 1, 2],
+        features: None,
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod announce;
 pub mod average;
+pub mod cache;
 pub mod checkpoint;
 pub mod error;
 pub mod evaluate;
@@ -11,6 +12,7 @@ pub mod factors;
 pub mod features;
 pub mod files;
 pub mod frozen;
+mod given;
 pub mod gradients;
 #[cfg(test)]
 mod laws;

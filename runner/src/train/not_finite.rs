@@ -1,9 +1,10 @@
 //! Where a loss that is not a number comes from.
 
+use super::given::given;
 use super::step::StepContext;
 use super::{TrainError, pieces};
 use crate::data::Batch;
-use crate::engine::{EngineError, KernelSet, Kernels, Tape, Tensor};
+use crate::engine::{EngineError, KernelSet, Kernels, Tape};
 use crate::net::{Forward, Net, NodeId, Source};
 use std::fmt;
 
@@ -62,12 +63,16 @@ pub fn first<D: Kernels>(context: &StepContext<'_, D>, net: &Net<D>, batch: &Bat
 }
 
 fn first_of<D: Kernels>(context: &StepContext<'_, D>, net: &Net<D>, batch: &Batch) -> Result<NotFiniteAt, TrainError> {
-    let images = Tensor::from_vec(context.device, batch.images.clone(), &batch.dims)?;
-    if !images.all_finite()? {
-        return Ok(NotFiniteAt::Images);
+    let (begin, mut live) = given(context.device, &net.graph, batch)?;
+    for (source, values) in &live {
+        if !values.all_finite()? {
+            return Ok(match *source {
+                Source::Image => NotFiniteAt::Images,
+                Source::Node(node) => output_of(net, node),
+            });
+        }
     }
-    let mut live = vec![(Source::Image, images)];
-    for node in (0..net.graph.end()).filter(|&node| net.graph.runs(node)) {
+    for node in (begin..net.graph.end()).filter(|&node| net.graph.runs(node)) {
         if let Some(parameter) = parameter_not_finite(net, node)? {
             return Ok(NotFiniteAt::Parameter(parameter));
         }

@@ -1,6 +1,7 @@
 //! A batch in pieces: less memory, the same gradient.
 
 use crate::data::Batch;
+use crate::data::loader::Features;
 use crate::engine::Kernels;
 use crate::engine::Tensor;
 use crate::net::{Net, ParamId};
@@ -26,6 +27,10 @@ fn cut(batch: &Batch, begin: usize, end: usize) -> Batch {
         labels: rows(&batch.labels, begin, end, 1),
         targets: rows(&batch.targets, begin, end, batch.targets.len() / batch.labels.len().max(1)),
         samples: rows(&batch.samples, begin, end, 1),
+        features: batch.features.as_ref().map(|features| {
+            let width = features.values.len() / batch.labels.len().max(1);
+            Features { node: features.node, values: rows(&features.values, begin, end, width) }
+        }),
     }
 }
 
@@ -97,6 +102,7 @@ mod tests {
             labels: vec![0, 1, 0, 0, 1],
             targets: vec![1.0, 0.0, 0.0, 1.0, 0.7, 0.3, 1.0, 0.0, 0.1, 0.9],
             samples: vec![0, 1, 2, 3, 4],
+            features: None,
         }
     }
 

@@ -6,7 +6,7 @@
 
 use super::evaluate::{Evaluation, logits};
 use super::{RunDir, TrainError};
-use crate::data::{BadImage, Batch, Dataset};
+use crate::data::{Batch, Dataset};
 use crate::engine::{KernelSet, Kernels, Tape, Tensor};
 use crate::metrics::{Answers, Scores};
 use crate::net::Net;
@@ -27,12 +27,15 @@ pub fn errors<D: Kernels>(device: &D, net: &Net<D>, batch: &Batch) -> Result<Vec
 }
 
 /// Evaluates an autoencoder over the batches of a split.
-pub fn evaluate<D: Kernels>(
+pub fn evaluate<D: Kernels, E>(
     device: &D,
     net: &Net<D>,
-    batches: impl Iterator<Item = Result<Batch, BadImage>>,
+    batches: impl Iterator<Item = Result<Batch, E>>,
     mut each: impl FnMut(usize),
-) -> Result<Evaluation, TrainError> {
+) -> Result<Evaluation, TrainError>
+where
+    TrainError: From<E>,
+{
     let (mut off, mut samples) = (Vec::new(), Vec::new());
     for batch in batches {
         let batch = batch?;
@@ -87,14 +90,21 @@ mod tests {
 
     fn batch() -> Batch {
         let images = vec![1.0, -1.0, 2.0, 0.0];
-        Batch { images, dims: [2, 1, 2, 1], labels: vec![0, 0], targets: Vec::new(), samples: vec![4, 7] }
+        Batch {
+            images,
+            dims: [2, 1, 2, 1],
+            labels: vec![0, 0],
+            targets: Vec::new(),
+            samples: vec![4, 7],
+            features: None,
+        }
     }
 
     #[test]
     fn the_error_of_each_image_and_their_mean() {
         let device = open_cpu().unwrap();
         let net = net(1.5);
-        let done = evaluate(&device, &net, std::iter::once(Ok(batch())), |_| ()).unwrap();
+        let done = evaluate(&device, &net, std::iter::once(Ok::<_, TrainError>(batch())), |_| ()).unwrap();
         assert_eq!((done.errors.clone(), done.samples), (vec![0.25, 0.5], vec![4, 7]));
         assert_eq!(done.scores, Scores::of_errors(&[0.375]));
         assert_eq!(serde_json::to_string(&done.scores).unwrap(), r#"{"loss":0.375}"#);

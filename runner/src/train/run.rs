@@ -1,6 +1,7 @@
 //! The loop: what comes next is told by a [`Stage`], and a checkpoint is a stage with tensors.
 
 mod averages;
+mod cache;
 mod epoch;
 mod finish;
 mod fit;
@@ -13,6 +14,7 @@ mod take_over;
 pub use resume::Checkpoint;
 
 use super::average::{Average, Whose};
+use super::cache::Cache;
 use super::evaluate::{Evaluation, evaluate_views};
 use super::events::{Event, EventLog};
 use super::observer::{Observer, Progress};
@@ -28,6 +30,7 @@ use crate::net::Net;
 use crate::plan::{Course, PhasePlan, Plan};
 use crate::regularize::{EarlyStopping, LossTargets, Metric, Watch};
 use crate::spec::Pipeline;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -41,6 +44,8 @@ pub struct Job<'a> {
     pub bad: Vec<BadImage>,
     /// Where the run is kept.
     pub dir: &'a RunDir,
+    /// Where features are kept that do not fit into memory.
+    pub features: PathBuf,
     /// Told by Ctrl-C.
     pub stop: StopFlag,
     /// Threads that read images.
@@ -141,6 +146,8 @@ struct Run<'a, D: Kernels> {
     /// Steps of the epoch that goes on.
     steps_in_epoch: usize,
     pending: Option<Pending>,
+    /// What the phase keeps of its images.
+    cache: Option<Cache>,
 }
 
 impl<'a, D: Kernels> Run<'a, D> {
@@ -173,6 +180,7 @@ impl<'a, D: Kernels> Run<'a, D> {
             saved: (now, 0),
             steps_in_epoch: 0,
             pending: None,
+            cache: None,
             job,
         }
     }
@@ -226,13 +234,17 @@ impl<'a, D: Kernels> Run<'a, D> {
     }
 
     fn evaluate_split(&mut self, split: Split) -> Result<Evaluation, TrainError> {
+        if let Split::Val = split
+            && let Some(evaluation) = self.evaluate_kept()?
+        {
+            return Ok(evaluation);
+        }
         let spec = &self.job.plan.spec;
         let (doing, order, views) = match split {
             Split::Val => ("validating", &self.job.data.val, 1),
             Split::Test => ("testing", &self.job.data.test, spec.augmentation.test_views()),
         };
-        let piece = self.job.plan.phases.get(self.position.phase).map_or(usize::MAX, |phase| phase.micro_batch);
-        let (loader, batch) = (&self.loader, spec.data.batch.min(piece));
+        let (loader, batch) = (&self.loader, self.evaluation_batch());
         let epochs = self.job.plan.epochs();
         let (epoch, total) = (self.position.epoch, views * order.len());
         let observer = &mut *self.observer;
@@ -245,6 +257,12 @@ impl<'a, D: Kernels> Run<'a, D> {
                 observer.progress(Progress { doing, epoch, epochs, done, total, loss: None });
             },
         )
+    }
+
+    /// Images that are computed at a time where nothing trains.
+    fn evaluation_batch(&self) -> usize {
+        let piece = self.job.plan.phases.get(self.position.phase).map_or(usize::MAX, |phase| phase.micro_batch);
+        self.job.plan.spec.data.batch.min(piece)
     }
 }
 

@@ -4,7 +4,7 @@ use super::factors::Factors;
 use super::optimizer::State;
 use super::penalties::Penalties;
 use super::pieces::{self, Moved};
-use super::{TrainError, gradients, reconstruct};
+use super::{TrainError, given, gradients, reconstruct};
 use crate::data::Batch;
 use crate::engine::{Gradients, KernelSet, Kernels, Tape, Tensor};
 use crate::metrics::largest;
@@ -104,7 +104,6 @@ fn pass<D: Kernels>(
     mut tape: Tape<D>,
 ) -> Result<Passed<D>, TrainError> {
     let classes = net.graph.output().count();
-    let images = Tensor::from_vec(context.device, piece.images.clone(), &piece.dims)?;
     let run = Forward {
         tape: &mut tape,
         training: true,
@@ -112,7 +111,7 @@ fn pass<D: Kernels>(
         key: context.key,
         samples: &piece.samples,
     };
-    let output = net.forward(&images, run).map_err(|(node, error)| TrainError::layer(net, node, &error))?;
+    let output = given::forward(context.device, net, piece, run)?;
     let (loss_tensor, correct) = if net.graph.reconstructs() {
         (reconstruct::loss(&mut tape, &output.logits, piece)?, 0)
     } else {
@@ -181,6 +180,7 @@ mod tests {
                 labels: vec![0, 1],
                 targets: vec![1.0, 0.0, 0.0, 0.0, 1.0, 0.0],
                 samples: vec![0, 1],
+                features: None,
             };
             for phase in &plan.phases {
                 net.params.want_grads(&phase.trainable(net.graph.params.len()));

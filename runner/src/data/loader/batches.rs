@@ -14,6 +14,16 @@ pub const AHEAD: usize = 3;
 /// Above which bit of a row's identity stands how often its sample came before.
 const REPEAT: u32 = 40;
 
+/// The place of the sample that has this identity.
+pub fn place(identity: u64) -> usize {
+    (identity & ((1 << REPEAT) - 1)) as usize
+}
+
+/// The identities of an order's rows, for random layers: a sample that comes again is another.
+pub fn identities(order: &[usize]) -> Vec<u64> {
+    order.iter().zip(repeats(order)).map(|(&place, repeat)| place as u64 | repeat << REPEAT).collect()
+}
+
 /// By place in an order: how often what stands there comes before it.
 fn repeats(order: &[usize]) -> Vec<u64> {
     let mut seen = HashMap::new();

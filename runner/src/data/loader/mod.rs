@@ -28,6 +28,24 @@ pub struct Batch {
     /// Each row's identity for random layers: its place in the data set's samples, and above bit 40 how
     /// often the order had it before (0 unless classes are oversampled).
     pub samples: Vec<u64>,
+    /// What a frozen part of the net made of the images, where that was kept; then there are no images.
+    pub features: Option<Features>,
+}
+
+/// What the first nodes of a net give for the rows of a batch.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Features {
+    /// The first node that is still to run.
+    pub node: usize,
+    /// Each row's activations, one after the other.
+    pub values: Vec<f32>,
+}
+
+impl Batch {
+    /// Each row's place in the data set's samples.
+    pub fn places(&self) -> impl Iterator<Item = usize> {
+        self.samples.iter().map(|identity| batches::place(*identity))
+    }
 }
 
 /// Hands out batches.
@@ -114,6 +132,16 @@ impl Loader {
         view: usize,
     ) -> Box<dyn Iterator<Item = Result<Batch, BadImage>> + '_> {
         self.batches(order, size, if view == 0 { Mode::Evaluation } else { Mode::View(view) })
+    }
+
+    /// As [`Loader::training_from`], without the images and without what acts on whole batches.
+    pub fn bare(&self, order: &[usize], size: usize, first: usize) -> impl Iterator<Item = Batch> + use<> {
+        let (work, size, order) = (Arc::clone(&self.work), size.max(1), order.to_vec());
+        let identities = batches::identities(&order);
+        (first..order.len().div_ceil(size)).map(move |number| {
+            let rows = number * size..order.len().min((number + 1) * size);
+            work.bare(&order[rows.clone()], identities[rows].to_vec())
+        })
     }
 
     fn batches(

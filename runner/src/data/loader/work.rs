@@ -57,15 +57,13 @@ impl Work {
     pub fn batch(&self, number: usize, places: &[usize], identities: Vec<u64>, images: &[Pixels], mode: Mode) -> Batch {
         let dims = self.prepare.dims();
         let (samples, image_len) = (places.len(), dims.iter().product::<usize>());
-        let classes = self.data.samples.classes.len();
-        let labels: Vec<usize> =
-            places.iter().filter_map(|&place| Some(self.data.samples.samples.get(place)?.label)).collect();
+        let bare = self.bare(places, identities);
         let mut values = BatchValues {
             samples,
             dims,
-            classes,
+            classes: self.data.samples.classes.len(),
             images: Vec::with_capacity(samples * image_len),
-            targets: one_hot(&labels, classes),
+            targets: bare.targets,
         };
         for image in images {
             self.prepare.normalize(image, &mut values.images);
@@ -74,13 +72,21 @@ impl Work {
             let key = Key::new(self.seed, Purpose::AugmentBatch).with(epoch).with(number as u64);
             apply_all_to_batch(&self.batch, &mut values, epoch, key);
         }
-        let [height, width, channels] = dims;
+        Batch { images: values.images, targets: values.targets, ..bare }
+    }
+
+    /// A batch without its images.
+    pub fn bare(&self, places: &[usize], samples: Vec<u64>) -> Batch {
+        let [height, width, channels] = self.prepare.dims();
+        let labels: Vec<usize> =
+            places.iter().filter_map(|&place| Some(self.data.samples.samples.get(place)?.label)).collect();
         Batch {
-            images: values.images,
-            dims: [samples, height, width, channels],
+            images: Vec::new(),
+            dims: [places.len(), height, width, channels],
+            targets: one_hot(&labels, self.data.samples.classes.len()),
             labels,
-            targets: values.targets,
-            samples: identities,
+            samples,
+            features: None,
         }
     }
 }

@@ -70,6 +70,7 @@ fn the_counts_are_what_the_optimizer_visits() {
         labels: vec![0, 1, 2, 0],
         targets: [0, 1, 2, 0].iter().flat_map(|&label| (0..3).map(move |class| f32::from(class == label))).collect(),
         samples: vec![0, 1, 2, 3],
+        features: None,
     };
     for (phase, told) in plan.phases.iter().zip(&report.phases) {
         let mut net = drawn(&plan, &device);

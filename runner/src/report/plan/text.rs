@@ -211,8 +211,13 @@ fn rates(groups: &[GroupReport]) -> String {
 /// How phases go and end, for those that do not simply run at their rates for their epochs.
 fn settings(report: &PlanReport) -> Option<String> {
     let mut table = table();
+    let mut told = None;
     for phase in &report.phases {
-        for (place, setting) in settings_of(phase, report.batch).into_iter().enumerate() {
+        let mut settings = settings_of(phase, report.batch);
+        // What holds of several phases is told of the first.
+        settings.extend(phase.cache.why.clone().filter(|why| told != Some(why)));
+        told = phase.cache.why.as_ref();
+        for (place, setting) in settings.into_iter().enumerate() {
             table.add_row([if place == 0 { phase.name.clone() } else { String::new() }, setting]);
         }
     }
@@ -231,7 +236,8 @@ fn settings_of(phase: &PhaseReport, batch: usize) -> Vec<String> {
     let reset = phase.reset_optimizer.then(|| "the optimizer begins anew".to_owned());
     let norm = phase.clip_grad_norm.map(|norm| format!("gradients are clipped to a norm of {norm}"));
     let value = phase.clip_grad_value.map(|value| format!("gradients are clipped to values up to {value}"));
-    [ends, pieces, rates, again, until, restore, reset, norm, value].into_iter().flatten().collect()
+    let cache = Some(phase.cache.to_string());
+    [ends, pieces, rates, again, until, restore, reset, norm, value, cache].into_iter().flatten().collect()
 }
 
 /// How a phase's learning rates change, where they do.

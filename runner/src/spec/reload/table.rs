@@ -43,6 +43,12 @@ pub const ROWS: &[Row] = &[
     row(Restart, &[""], &["device"], "The net is there."),
     row(Restart, &[""], &["task"], "Another task needs another net."),
     row(Now, &["checkpoint"], &["", "every", "keep"], "It is looked at after each step."),
+    row(
+        NextEpoch,
+        &["cache"],
+        &["", "views", "memory", "disk", "precision"],
+        "What the frozen prefix gives is looked up, or computed, when an epoch begins.",
+    ),
     row(NextEpoch, &[""], &["memory_budget"], "Batches are computed in the pieces that fit into it."),
     row(
         Rebuild,

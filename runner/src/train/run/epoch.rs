@@ -113,9 +113,12 @@ impl<D: Kernels> Run<'_, D> {
         let order = self.order();
         let steps_per_epoch = order.len().div_ceil(batch_size.max(1)) as u64;
         self.steps_in_epoch = steps_per_epoch as usize;
-        let batches = self.loader.training_from(&order, batch_size, epoch as u64, self.position.step_in_epoch);
+        let Some(batches) = self.batches(&order)? else {
+            self.save_last()?;
+            return Ok(false);
+        };
         for batch in batches {
-            let batch = batch?;
+            let batch = self.completed(batch?)?;
             if !self.is_between_epochs() {
                 self.look_at_spec()?;
             }

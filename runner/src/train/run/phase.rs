@@ -25,7 +25,8 @@ impl<D: Kernels> Run<'_, D> {
         let hash = self.enter(phase)?;
         self.so_far.state.frozen_hash.clone_from(&hash);
         let trainable = phase.trainable(self.net.graph.params.len());
-        self.record(&announce::phase_started(&self.net, phase, &trainable, self.position.step, hash))?;
+        let kept = self.cache.as_ref().map(|cache| cache.facts(&self.net.graph, &self.job.data));
+        self.record(&announce::phase_started(&self.net, phase, &trainable, self.position.step, hash, kept))?;
         Ok(Some(match phase.epochs {
             0 => Stage::PhaseEnds { reason: "it has no epochs".to_owned(), and_run: false },
             _ => Stage::Epoch,
@@ -38,6 +39,7 @@ impl<D: Kernels> Run<'_, D> {
         self.net.params.want_grads(&phase.trainable(self.net.graph.params.len()));
         self.net.graph.leave_by(phase.exit);
         empty_cache(self.device)?;
+        self.open_cache(phase)?;
         Ok(frozen::hash(&self.net, &phase.frozen))
     }
 

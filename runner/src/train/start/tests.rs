@@ -86,7 +86,7 @@ fn output(plan: &Plan) -> Vec<f32> {
     let Shape::Image { height, width, channels } = plan.graph.input else { panic!() };
     let images = (0..height * width * channels).map(|i| (i as f32 * 0.37).sin()).collect();
     let dims = [1, height, width, channels];
-    let batch = Batch { images, dims, labels: vec![0], targets: Vec::new(), samples: vec![0] };
+    let batch = Batch { images, dims, labels: vec![0], targets: Vec::new(), samples: vec![0], features: None };
     logits(&device, &Net { graph: plan.graph.clone(), params }, &batch, KernelSet::default()).unwrap()
 }
 

@@ -1,6 +1,7 @@
 //! What regularization does in training: whole runs, and single steps, of a tiny net.
 
 mod averages;
+mod cache;
 mod losses;
 mod penalties;
 mod reload;
@@ -167,6 +168,7 @@ fn follow(dir: tempfile::TempDir, sets: &[&str], follow: Box<dyn Follow>) -> Ran
         data: dataset(&plan, dir.path()),
         bad: Vec::new(),
         dir: &run_dir,
+        features: dir.path().join("features"),
         stop: StopFlag::default(),
         workers: 2,
         follow,
@@ -251,6 +253,7 @@ fn batch() -> Batch {
         targets: labels.iter().flat_map(|&label| (0..2).map(move |class| f32::from(class == label))).collect(),
         labels,
         samples: vec![0, 1, 2, 3],
+        features: None,
     }
 }
 

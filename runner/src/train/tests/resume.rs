@@ -45,6 +45,7 @@ fn stopped_at(at: u64, sets: &[&str], saves: &[Save<'_>]) -> (Vec<f64>, Vec<Valu
             data: dataset(&plan, dir.path()),
             bad: Vec::new(),
             dir: &run_dir,
+            features: dir.path().join("features"),
             stop: stop.clone(),
             workers: 2,
             follow: Box::new(Stopped { saves: Replayed::new(past(saves)), at, stop }),
@@ -158,4 +159,19 @@ fn a_checkpoint_that_is_cut_anywhere_is_known_and_the_one_before_is_taken() {
         fs::remove_file(dir.before_last(count)).unwrap();
     }
     assert!(Checkpoint::latest(&dir).unwrap().is_none());
+}
+
+/// What was kept is gone with the process, and computed again.
+#[test]
+fn a_run_that_keeps_features_ends_the_same_as_well() {
+    is_the_same_wherever_it_is_stopped(
+        15,
+        &[
+            "augmentation={ train: [{ rotate: { degrees: 30 } }] }",
+            "cache={ views: 2 }",
+            "schedule.phases=[{ name: head, epochs: 2, train: [head], lr: 0.1 }, { name: all, epochs: 1, train: ['*'], \
+             lr: 0.1 }, { name: last, epochs: 2, train: [head], lr: 0.1 }]",
+        ],
+        &[],
+    );
 }
