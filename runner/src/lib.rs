@@ -16,6 +16,7 @@ pub mod data;
 pub mod heads;
 pub mod hex;
 pub mod layers;
+pub mod le_bytes;
 pub mod metrics;
 pub mod net;
 pub mod optim;

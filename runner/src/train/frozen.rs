@@ -2,6 +2,7 @@
 
 use crate::engine::Kernels;
 use crate::hex::hex;
+use crate::le_bytes::le_bytes;
 use crate::net::Net;
 use sha2::{Digest, Sha256};
 
@@ -10,8 +11,7 @@ pub fn hash<D: Kernels>(net: &Net<D>, frozen: &[bool]) -> String {
     let mut hasher = Sha256::new();
     for (id, param) in net.graph.params.iter().enumerate().filter(|(id, _)| frozen[*id]) {
         hasher.update(param.name.as_bytes());
-        let bytes: Vec<u8> = net.params.get(id).to_vec().into_iter().flat_map(f32::to_le_bytes).collect();
-        hasher.update(bytes);
+        hasher.update(le_bytes(&net.params.get(id).to_vec()));
     }
     hex(&hasher.finalize())
 }

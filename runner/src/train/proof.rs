@@ -7,6 +7,7 @@
 use super::{RunDir, TrainError};
 use crate::engine::Kernels;
 use crate::hex::hex;
+use crate::le_bytes::le_bytes;
 use crate::net::{Graph, Net, Param};
 use crate::plan::PhasePlan;
 use crate::weights::{LoadReport, layout};
@@ -139,6 +140,5 @@ fn hashes(graph: &Graph, values: &[Vec<f32>]) -> Vec<String> {
 
 /// The hash of a parameter's values, which are in memory order.
 pub fn hash(param: &Param, values: &[f32]) -> String {
-    let bytes: Vec<u8> = layout::to_file(&param.def, values).into_iter().flat_map(f32::to_le_bytes).collect();
-    hex(&Sha256::digest(bytes))
+    hex(&Sha256::digest(le_bytes(&layout::to_file(&param.def, values))))
 }

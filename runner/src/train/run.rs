@@ -13,6 +13,8 @@ mod take_over;
 
 pub use resume::Checkpoint;
 
+use keep::PutOff;
+
 use super::average::{Average, Whose};
 use super::cache::Cache;
 use super::evaluate::{Evaluation, evaluate_views};
@@ -32,7 +34,7 @@ use crate::regularize::{EarlyStopping, LossTargets, Metric, Watch};
 use crate::spec::Pipeline;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// What a run is made of.
 pub struct Job<'a> {
@@ -143,6 +145,10 @@ struct Run<'a, D: Kernels> {
     started: Instant,
     /// When the last checkpoint was written, and after which step.
     saved: (Instant, u64),
+    /// How long that took.
+    saving: Duration,
+    /// What was not written with an epoch that was not worth saving.
+    put_off: PutOff,
     /// Steps of the epoch that goes on.
     steps_in_epoch: usize,
     pending: Option<Pending>,
@@ -178,6 +184,8 @@ impl<'a, D: Kernels> Run<'a, D> {
             seconds_before: 0.0,
             started: now,
             saved: (now, 0),
+            saving: Duration::ZERO,
+            put_off: PutOff::default(),
             steps_in_epoch: 0,
             pending: None,
             cache: None,
@@ -195,7 +203,8 @@ impl<'a, D: Kernels> Run<'a, D> {
     fn complete(&mut self) -> Result<Outcome, TrainError> {
         let outcome = self.stages();
         if let Err(error) = &outcome {
-            // The error itself matters more than a log that cannot be written either.
+            // The error itself matters more than files that cannot be written either.
+            let _ = self.write_put_off();
             let _ = self.record(&Event::RunFailed { reason: error.to_string(), step: self.position.step });
         }
         outcome

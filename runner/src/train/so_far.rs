@@ -80,6 +80,11 @@ impl<D: Kernels> SoFar<D> {
         Some(done + no_metric)
     }
 
+    /// The best weights so far, where the phase keeps them.
+    pub fn best(&self) -> Option<&Best<D>> {
+        self.best.as_ref()
+    }
+
     /// The best weights, if they are not those of the epoch just done.
     pub fn better_than(&mut self, epoch: usize) -> Option<Best<D>> {
         self.best.take().filter(|best| best.epoch != epoch)

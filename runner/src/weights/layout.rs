@@ -5,6 +5,7 @@
 //! flattening of an image sees that image's rows and columns.
 
 use crate::layers::{Layout, ParamDef};
+use rayon::prelude::*;
 
 /// The shape that a framework's weight file gives this parameter.
 pub fn file_dims(def: &ParamDef) -> Vec<usize> {
@@ -50,12 +51,13 @@ fn window(def: &ParamDef) -> Option<[usize; 3]> {
 
 /// Transposes (a, b, c) to (c, b, a).
 fn swap_ends(values: &[f32], [a, b, c]: [usize; 3]) -> Vec<f32> {
-    let mut swapped = Vec::with_capacity(values.len());
-    for k in 0..c {
-        for j in 0..b {
-            swapped.extend(values.iter().skip(j * c + k).step_by((b * c).max(1)).take(a));
+    let mut swapped = vec![0.0; values.len()];
+    swapped.par_chunks_mut((a * b).max(1)).enumerate().for_each(|(k, rows)| {
+        for (j, row) in rows.chunks_mut(a.max(1)).enumerate() {
+            let column = values.iter().skip(j * c + k).step_by((b * c).max(1));
+            row.iter_mut().zip(column).for_each(|(to, from)| *to = *from);
         }
-    }
+    });
     swapped
 }
 

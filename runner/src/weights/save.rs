@@ -4,6 +4,7 @@ use super::error::{Fault, WeightsError, invalid};
 use super::layout;
 use crate::atomic;
 use crate::hex::hex;
+use crate::le_bytes::le_bytes;
 use crate::net::Param;
 use ::safetensors::Dtype as Stored;
 use ::safetensors::tensor::{Metadata, TensorInfo};
@@ -135,16 +136,16 @@ fn table(tensors: &[NamedTensor], precision: Precision) -> Result<Map<String, Va
     }
 }
 
-fn encode(tensor: &NamedTensor, precision: Precision) -> Result<Vec<u8>, Fault> {
+fn encode<'a>(tensor: &'a NamedTensor<'_>, precision: Precision) -> Result<Cow<'a, [u8]>, Fault> {
     match precision {
-        Precision::Float32 => Ok(tensor.values.iter().flat_map(|value| value.to_le_bytes()).collect()),
+        Precision::Float32 => Ok(le_bytes(&tensor.values)),
         Precision::Float16 => {
             let half = |&value: &f32| {
                 let half = f16::from_f32(value);
                 if half.is_infinite() && value.is_finite() { Err(value) } else { Ok(half.to_le_bytes()) }
             };
             match tensor.values.iter().map(half).collect::<Result<Vec<_>, f32>>() {
-                Ok(halves) => Ok(halves.into_flattened()),
+                Ok(halves) => Ok(Cow::Owned(halves.into_flattened())),
                 Err(value) => invalid(format!("`{}` holds {value}, which is beyond float16", tensor.name)),
             }
         }

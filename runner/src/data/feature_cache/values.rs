@@ -1,12 +1,13 @@
 //! Values as bytes.
 
+use crate::le_bytes::le_bytes;
 use crate::spec::Precision;
 use half::f16;
 
 /// The bytes of some values, little-endian.
 pub fn encode(values: &[f32], precision: Precision) -> Vec<u8> {
     match precision {
-        Precision::F32 => values.iter().flat_map(|value| value.to_le_bytes()).collect(),
+        Precision::F32 => le_bytes(values).into_owned(),
         Precision::F16 => values.iter().flat_map(|&value| f16::from_f32(value).to_le_bytes()).collect(),
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::engine::Kernels;
 use crate::hex::hex;
+use crate::le_bytes::le_bytes;
 use crate::net::{Net, NodeId};
 use crate::plan::Plan;
 use sha2::{Digest, Sha256};
@@ -25,7 +26,7 @@ pub fn of_prefix<D: Kernels>(plan: &Plan, net: &Net<D>, at: NodeId) -> String {
     let params = net.graph.params.iter().zip(net.params.tensors());
     for (param, tensor) in params.filter(|(param, _)| runs(param.node)) {
         text(&mut hash, &param.name);
-        hash.update(tensor.to_vec().iter().flat_map(|value| value.to_le_bytes()).collect::<Vec<u8>>());
+        hash.update(le_bytes(&tensor.to_vec()));
     }
     hex(&hash.finalize())
 }

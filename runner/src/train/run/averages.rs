@@ -49,9 +49,18 @@ impl<D: Kernels> Run<'_, D> {
 
     /// Keeps the weights that gave the best value of the watched metric.
     pub(super) fn keep_better(&mut self, watched: f64, whose: Whose) -> Result<(), TrainError> {
+        self.with_weights_of(whose, |run| run.keep_best(watched, whose))
+    }
+
+    /// Does something with the weights that are meant in the net.
+    pub(super) fn with_weights_of<T>(
+        &mut self,
+        whose: Whose,
+        work: impl FnOnce(&mut Self) -> Result<T, TrainError>,
+    ) -> Result<T, TrainError> {
         match whose {
-            Whose::Raw => self.keep_best(watched, whose),
-            Whose::Ema | Whose::Swa => self.with_average(|run| run.keep_best(watched, whose)),
+            Whose::Raw => work(self),
+            Whose::Ema | Whose::Swa => self.with_average(work),
         }
     }
 

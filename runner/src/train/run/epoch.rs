@@ -33,9 +33,11 @@ impl<D: Kernels> Run<'_, D> {
         self.position.epoch_in_phase += 1;
         self.position.step_in_epoch = 0;
         let stage = self.judge(phase, &trained, images as f64 / training_seconds, started)?;
-        // The position is saved by now.
         if self.job.stop.is_raised() {
             self.stage = stage;
+            if self.saved.1 != self.position.step {
+                self.save_last()?;
+            }
             return Ok(None);
         }
         Ok(Some(stage))
@@ -79,8 +81,7 @@ impl<D: Kernels> Run<'_, D> {
         let stage = self.after_epoch(phase, verdict);
         self.stage = stage.clone();
         self.owed = Owed { best: improved.then_some((watched, whose)), best_of_phase };
-        self.save_last()?;
-        self.pay_what_is_owed()?;
+        self.save_epoch(&stage)?;
         Ok(stage)
     }
 

@@ -2,16 +2,32 @@
 
 use super::Run;
 use crate::engine::Kernels;
+use crate::net::{Net, Params};
 use crate::spec::Every;
 use crate::train::average::{Average, Whose};
 use crate::train::checkpoint::{self, About};
 use crate::train::so_far::Best;
-use crate::train::state::{Owed, RunState};
+use crate::train::state::{Owed, Position, RunState, Stage};
 use crate::train::{Event, TrainError};
 use std::time::Instant;
 
 /// The last checkpoint, within the run directory.
 pub(super) const LAST: &str = "checkpoints/last.safetensors";
+/// The best weights, within the run directory.
+const BEST: &str = "checkpoints/best.safetensors";
+
+/// Where the spec does not say when, the position is saved once so many times of what saving it took have passed:
+/// saving then takes less than a twentieth of the time.
+const SHARE: u32 = 20;
+
+/// Files that are written with the next save.
+#[derive(Default)]
+pub(super) struct PutOff {
+    /// What the file of the best weights says; the weights are [`Run::best`].
+    pub best: Option<About>,
+    /// Whether the phase's best weights are not in their file.
+    pub best_of_phase: bool,
+}
 
 impl<D: Kernels> Run<'_, D> {
     fn about(&self) -> About {
@@ -50,8 +66,56 @@ impl<D: Kernels> Run<'_, D> {
         self.seconds_before + self.started.elapsed().as_secs_f64()
     }
 
+    /// An epoch ended: its position is saved where that is worth the time, and what is owed is paid, now or with
+    /// the next save. A run that is killed before goes on from an earlier position, and comes to the same.
+    pub(super) fn save_epoch(&mut self, next: &Stage) -> Result<(), TrainError> {
+        let (when, _) = self.saved;
+        let goes_on = matches!(next, Stage::Epoch) && self.job.plan.spec.checkpoint.every.is_none();
+        if goes_on && !self.job.stop.is_raised() && when.elapsed() < self.saving * SHARE {
+            return self.put_off();
+        }
+        let began = Instant::now();
+        self.save_last()?;
+        self.pay_what_is_owed()?;
+        self.saving = began.elapsed();
+        Ok(())
+    }
+
+    /// What is owed is kept in memory until the next save.
+    fn put_off(&mut self) -> Result<(), TrainError> {
+        let Owed { best, best_of_phase } = std::mem::take(&mut self.owed);
+        self.put_off.best_of_phase |= best_of_phase;
+        if let Some((watched, whose)) = best {
+            self.with_weights_of(whose, |run| {
+                run.put_off.best = Some(run.remember_best(watched, whose));
+                Ok(())
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Writes the best weights that were put off, unless better ones are owed.
+    pub(super) fn write_put_off(&mut self) -> Result<(), TrainError> {
+        let PutOff { best, best_of_phase } = std::mem::take(&mut self.put_off);
+        if let Some(weights) = self.so_far.best().filter(|_| best_of_phase && !self.owed.best_of_phase) {
+            let position = Position { epoch: weights.epoch, ..self.position.clone() };
+            let net = Net { graph: self.net.graph.clone(), params: Params::new(weights.weights.clone()) };
+            checkpoint::write_params(&self.job.dir.best_of_phase(), &net, &About { position, ..self.about() })?;
+        }
+        match best.zip(self.best.as_ref()).filter(|_| self.owed.best.is_none()) {
+            Some((about, best)) => {
+                let net = Net { graph: self.net.graph.clone(), params: Params::new(best.weights.clone()) };
+                checkpoint::write(&self.job.dir.best(), &net, None, None, &about)?;
+                let Position { epoch, step, .. } = about.position;
+                self.record(&Event::CheckpointSaved { file: BEST.to_owned(), epoch, step })
+            }
+            None => Ok(()),
+        }
+    }
+
     /// Saves the position. What comes next is told by the stage.
     pub(super) fn save_last(&mut self) -> Result<(), TrainError> {
+        self.write_put_off()?;
         let path = self.job.dir.file("events.jsonl");
         let events = self.log.sync().map_err(TrainError::file(&path))?;
         let path = self.job.dir.last();
@@ -86,12 +150,17 @@ impl<D: Kernels> Run<'_, D> {
     }
 
     pub(super) fn keep_best(&mut self, watched: f64, whose: Whose) -> Result<(), TrainError> {
+        let about = self.remember_best(watched, whose);
+        checkpoint::write(&self.job.dir.best(), &self.net, None, None, &about)?;
+        self.saved_as(BEST)
+    }
+
+    /// The net's weights are the best; gives what their file says.
+    fn remember_best(&mut self, watched: f64, whose: Whose) -> About {
         let weights = self.net.params.tensors().to_vec();
         self.best = Some(Best { epoch: self.position.epoch, weights });
         self.best_whose = whose;
-        let about = About { watched: Some(watched), weights: whose, ..self.about() };
-        checkpoint::write(&self.job.dir.best(), &self.net, None, None, &about)?;
-        self.saved_as("checkpoints/best.safetensors")
+        About { watched: Some(watched), weights: whose, ..self.about() }
     }
 
     pub(super) fn saved_as(&mut self, file: &str) -> Result<(), TrainError> {

@@ -1,6 +1,7 @@
 //! How a spec that was taken up comes into effect: numbers at once, the rest where an epoch begins or a phase
 //! ends.
 
+use super::keep::PutOff;
 use super::{NEVER, Pending, Run, loader, loss_targets, phase_at};
 use crate::engine::{Kernels, Tensor};
 use crate::net::{Graph, Net, ParamId, Params};
@@ -154,6 +155,7 @@ impl<D: Kernels> Run<'_, D> {
     /// The best weights so far are of another net.
     fn forget_best(&mut self) -> Result<(), TrainError> {
         (self.best, self.watch) = (None, Watch::default());
+        self.put_off = PutOff::default();
         let state = PhaseState { watch: Watch::default(), best: None, ..self.so_far.state.clone() };
         self.so_far = SoFar::resume(state, None);
         let path = self.job.dir.best();

@@ -50,6 +50,8 @@ schedule:
   phases:
     - { name: all, epochs: 3, train: ["*"], lr: 0.1 }
     - { name: head, epochs: 2, train: [head], lr: 0.05 }
+# At the end of each epoch, however short it was.
+checkpoint: { every: 1000000 }
 "#;
 
 /// A folder with 24 reddish and 12 bluish images.

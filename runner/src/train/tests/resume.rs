@@ -175,3 +175,33 @@ fn a_run_that_keeps_features_ends_the_same_as_well() {
         &[],
     );
 }
+
+/// Where epochs are short, not each of them is saved; it makes no difference.
+#[test]
+fn a_run_that_saves_now_and_then_ends_the_same_as_well() {
+    for more in ["early_stopping: { patience: 9, restore_best: true }", "ema: { decay: 0.8 }"] {
+        is_the_same_wherever_it_is_stopped(
+            15,
+            &[
+                "checkpoint={ keep: 2 }",
+                &format!("regularization={{ {more} }}"),
+                "schedule.phases.0.restore_best=true",
+                "schedule.phases.0.lr=2.0",
+            ],
+            &[],
+        );
+    }
+}
+
+/// As a kill leaves it: the best weights may be of an epoch after the checkpoint.
+#[test]
+fn what_was_put_off_is_in_the_files_when_a_run_ends() {
+    let sets = ["checkpoint={ keep: 2 }", "regularization={ early_stopping: { patience: 9 } }"];
+    let (seldom, often) = (run(&sets), run(&sets[1..]));
+    let saved = |ran: &super::Ran| ran.of_kind("checkpoint_saved").len();
+    assert!(saved(&seldom) < saved(&often), "{} and {}", saved(&seldom), saved(&often));
+    for name in ["last", "best"] {
+        assert!(seldom.weights(name) == often.weights(name), "{name}");
+        assert_eq!(seldom.about(name).position, often.about(name).position, "{name}");
+    }
+}
