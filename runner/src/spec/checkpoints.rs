@@ -10,13 +10,15 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-/// When the run's position is saved, besides at the end of each epoch.
+/// When the run's position is saved, besides at the ends of epochs and phases. Without `every`, epochs are passed
+/// over that are so short that saving would take more than a twentieth of the time; what is saved in the end, and
+/// where a run goes on after a break, is the same.
 ///
 /// `checkpoint: { every: 2min, keep: 3 }`
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Checkpoints {
-    /// Within epochs as well: after so many steps (`100`), or so much time (`90s`, `2min`, `1h`).
+    /// Within epochs as well, and at the end of each: after so many steps (`100`), or so much time (`90s`, `2min`, `1h`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub every: Option<Every>,
     /// How many checkpoints are kept, at least 1: should the last be damaged, the run goes on from the one
