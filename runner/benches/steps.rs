@@ -1,9 +1,10 @@
-//! Training steps or evaluation passes of a backbone on request: `cargo bench -p runner --bench steps -- resnet18 16 224 step`.
+//! Training steps or evaluation passes of a backbone on request: `cargo bench -p runner --bench steps -- resnet18 16 224
+//! step`.
 //!
 //! Arguments: the backbone, images a batch, pixels a side, `step` or `forward`, steps to warm up with (2).
-//! `step` trains all of the net by SGD with momentum, `forward` evaluates. Prints what the net costs as a line of JSON; then
-//! does as many steps as each line of its input says and prints the seconds that they took, so that it can
-//! run by turns with another program (`tests/peers/compare.py`). `steps peak` prints what a large matrix product reaches.
+//! `step` trains all of the net by SGD with momentum, `forward` evaluates. Prints what the net costs as a line of JSON;
+//! then does as many steps as each line of its input says and prints the seconds that they took, so that it can
+//! run by turns with another program (`tests/peers/compare.py`). `steps peak` does large matrix products instead.
 
 use runner::data::{Batch, DataFacts};
 use runner::engine::device::open_cpu;
@@ -50,7 +51,7 @@ fn main() -> Result<()> {
     }
 }
 
-/// Billions of multiply-adds a second of a product of square matrices, by turns with what asks.
+/// Products of large square matrices: what the machine can do.
 fn peak() -> Result<()> {
     const SIDE: usize = 1536;
     let device = open_cpu()?;

@@ -50,7 +50,8 @@ def build(folder, name, symbols):
     for symbol in sorted(set().union(*symbols.values())):
         lines += [f".globl {symbol}", f".type {symbol}, @function", f"{symbol}: ud2"]
     source.write_text("\n".join([".text", *lines, '.section .note.GNU-stack,"",@progbits', ""]))
-    nodes = (f"{version} {{ global: {' '.join(f'{s};' for s in sorted(of))} }};" for version, of in symbols.items() if version)
+    listed = {version: " ".join(f"{symbol};" for symbol in sorted(of)) for version, of in symbols.items() if version}
+    nodes = (f"{version} {{ global: {names} }};" for version, names in listed.items())
     script.write_text("\n".join(nodes) + "\n")
     versioned = [f"-Wl,--version-script={script}"] if any(symbols) else []
     subprocess.run(
@@ -65,7 +66,8 @@ def main(site):
     libraries = sorted(folder.glob("*.so"))
     there = {path.name for path in [*folder.iterdir(), *site.glob("nvidia/*/lib/*.so*")]}
     system = output("ldconfig", "-p")
-    missing = {name for library in libraries for name in needed(library) if name not in there and f"\t{name} " not in system}
+    wanted = {name for library in libraries for name in needed(library)}
+    missing = {name for name in wanted - there if f"\t{name} " not in system}
     symbols = {name: defaultdict(set) for name in missing}
     for library in libraries:
         owner = {version: file for file, versions in wanted_versions(library).items() for version in versions}

@@ -76,7 +76,8 @@ def run(*command, cwd=ROOT):
     """Runs a program to its end: seconds, its output, and the most memory that it and its children had."""
     started = time.perf_counter()
     command = [str(part) for part in command]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=cwd, env=ENVIRONMENT)
+    pipe = subprocess.PIPE
+    process = subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, cwd=cwd, env=ENVIRONMENT)
     # In two threads, since a full pipe would stop the program.
     errors = []
     reader = threading.Thread(target=lambda: errors.append(process.stderr.read()))

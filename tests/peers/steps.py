@@ -19,7 +19,8 @@ def compare(mode, rounds, backbones=NAMES, sizes=SIZES):
         for backbone in backbones:
             rows.append(row(program, floor, mode, backbone, size, rounds))
     print(f"{mode}, batch {BATCH}: seconds of runner over seconds of torch, median of {rounds} rounds (least to most)\n")
-    table(["net", "px", "runner / torch", "torch's faster layout", "runner ms", "torch ms", "floor ms", "runner peak", "torch peak"], rows)
+    head = ["net", "px", "runner / torch", "torch's faster layout", "runner ms", "torch ms", "floor ms"]
+    table([*head, "runner peak", "torch peak"], rows)
 
 
 def row(program, floor, mode, backbone, size, rounds):
@@ -49,9 +50,9 @@ def row(program, floor, mode, backbone, size, rounds):
 
 
 class Floor:
-    """What the machine can do: multiply-adds a second of a large matrix product, the best of ten."""
+    """What the machine can do: multiply-adds a second of a large matrix product, the best of forty."""
 
     def __init__(self, program):
         with Side(program, "peak") as side:
-            seconds = min(side.ask(1)["seconds"] for _ in range(10))
+            seconds = min(side.ask(1)["seconds"] for _ in range(40))
             self.multiply_adds = side.told["multiply_adds"] / seconds

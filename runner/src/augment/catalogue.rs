@@ -65,8 +65,14 @@ macro_rules! augmentations {
             fn sizes(&self) -> bool {
                 match self { $(Augment::$variant(entry) => entry.sizes(),)* }
             }
+            fn is_fixed(&self) -> bool {
+                match self { $(Augment::$variant(entry) => entry.is_fixed(),)* }
+            }
             fn apply(&self, image: Pixels, context: Context, random: &mut Stream) -> Pixels {
                 match self { $(Augment::$variant(entry) => entry.apply(image, context, random),)* }
+            }
+            fn apply_to(&self, image: &Pixels, context: Context, random: &mut Stream) -> Pixels {
+                match self { $(Augment::$variant(entry) => entry.apply_to(image, context, random),)* }
             }
         }
     };

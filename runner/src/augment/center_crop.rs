@@ -32,6 +32,10 @@ impl ImageAugment for CenterCrop {
         true
     }
 
+    fn is_fixed(&self) -> bool {
+        true
+    }
+
     fn apply(&self, image: Pixels, context: Context, _: &mut Stream) -> Pixels {
         let region = centre(&image, self.resize, context.target);
         image.resized(region, context.target)

@@ -44,6 +44,10 @@ impl ImageAugment for Resize {
         true
     }
 
+    fn is_fixed(&self) -> bool {
+        true
+    }
+
     fn apply(&self, image: Pixels, _: Context, _: &mut Stream) -> Pixels {
         let size = image.size().map(|side| side as f64);
         let (shorter, longer) = (size[0].min(size[1]), size[0].max(size[1]));

@@ -1,5 +1,6 @@
 //! Images: where they come from, how they are split, read and handed to training.
 
+pub mod cache;
 pub mod check;
 mod deal;
 pub mod decode;
@@ -19,6 +20,7 @@ pub mod sample;
 pub mod split;
 pub mod synthetic;
 
+pub use cache::ImageCache;
 pub use decode::BadImage;
 pub use facts::DataFacts;
 pub use loader::{Batch, Loader};
@@ -33,4 +35,12 @@ pub trait ImageSource: Send + Sync {
     /// The image of a sample in its own size, with 1 or 3 channels, or as many as
     /// an array has; or why it cannot be read.
     fn read(&self, sample: &Sample) -> Result<Pixels, BadImage>;
+
+    /// (height, width, channels) of a sample's image, where that is known without reading all of it.
+    fn size(&self, sample: &Sample) -> Option<[usize; 3]>;
+
+    /// Whether images lie in memory as they are.
+    fn in_memory(&self) -> bool {
+        false
+    }
 }

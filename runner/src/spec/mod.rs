@@ -7,6 +7,7 @@
 
 pub mod backbone;
 pub mod bytes;
+pub mod cache;
 pub mod channels;
 pub mod check;
 pub mod checkpoints;
@@ -48,6 +49,7 @@ pub mod weights;
 
 pub use backbone::{Adapt, Allow, Backbone, Input, Insert};
 pub use bytes::Bytes;
+pub use cache::Cache;
 pub use channels::Channels;
 pub use check::check;
 pub use checkpoints::{Checkpoints, Every};
