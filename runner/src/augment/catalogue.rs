@@ -74,6 +74,9 @@ macro_rules! augmentations {
             fn apply(&self, image: Pixels, context: Context, random: &mut Stream) -> Pixels {
                 match self { $(Augment::$variant(entry) => entry.apply(image, context, random),)* }
             }
+            fn apply_to(&self, image: &Pixels, context: Context, random: &mut Stream) -> Pixels {
+                match self { $(Augment::$variant(entry) => entry.apply_to(image, context, random),)* }
+            }
         }
     };
 }

@@ -36,6 +36,7 @@ mod histogram;
 mod horizontal_flip;
 mod hue_saturation;
 mod invert;
+mod lead;
 mod mixup;
 mod one_of;
 mod perspective;
@@ -87,6 +88,7 @@ pub use grayscale::Grayscale;
 pub use horizontal_flip::HorizontalFlip;
 pub use hue_saturation::HueSaturation;
 pub use invert::Invert;
+pub use lead::Lead;
 pub use mixup::Mixup;
 pub use one_of::OneOf;
 pub use perspective::Perspective;
@@ -166,7 +168,7 @@ pub trait ImageAugment {
         false
     }
 
-    /// Whether the image comes out of it the same each time.
+    /// Whether it does the same to an image each time, whatever is drawn and in whatever epoch.
     fn is_fixed(&self) -> bool {
         false
     }
@@ -178,6 +180,11 @@ pub trait ImageAugment {
 
     /// The image varied.
     fn apply(&self, image: Pixels, context: Context, random: &mut Stream) -> Pixels;
+
+    /// As [`ImageAugment::apply`], of an image that others need as well.
+    fn apply_to(&self, image: &Pixels, context: Context, random: &mut Stream) -> Pixels {
+        self.apply(image.clone(), context, random)
+    }
 }
 
 /// A batch on its way to the net: images (N, H, W, C) normalized, targets (N, K).

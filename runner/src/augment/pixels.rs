@@ -49,11 +49,14 @@ impl Pixels {
     /// torchvision's `resize(antialias=True)`.
     #[must_use]
     pub fn resized(self, region: Region, size: [usize; 2]) -> Self {
-        if region == self.whole() && size == self.size() {
-            return self;
-        }
+        if region == self.whole() && size == self.size() { self } else { self.part(region, size) }
+    }
+
+    /// As [`Pixels::resized`], of an image that others need as well.
+    #[must_use]
+    pub fn part(&self, region: Region, size: [usize; 2]) -> Self {
         if !matches!(self.channels, 1 | 3) {
-            return self.resized_by_channel(region, size);
+            return self.part_by_channel(region, size);
         }
         let [height, width] = size;
         let pixel = if self.channels == 1 { PixelType::U8 } else { PixelType::U8x3 };
@@ -70,12 +73,12 @@ impl Pixels {
         Pixels { height, width, channels: self.channels, bytes: image.into_vec() }
     }
 
-    fn resized_by_channel(self, region: Region, size: [usize; 2]) -> Self {
+    fn part_by_channel(&self, region: Region, size: [usize; 2]) -> Self {
         let [height, width] = size;
         let mut out = Pixels::black(height, width, self.channels);
         for channel in 0..self.channels {
             let bytes = self.bytes.iter().skip(channel).step_by(self.channels).copied().collect();
-            let plane = Pixels { channels: 1, bytes, ..self }.resized(region, size);
+            let plane = Pixels { channels: 1, bytes, ..*self }.resized(region, size);
             let values = out.bytes.iter_mut().skip(channel).step_by(self.channels);
             values.zip(plane.bytes).for_each(|(value, resized)| *value = resized);
         }

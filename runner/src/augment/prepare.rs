@@ -1,9 +1,11 @@
 //! The way of one image from its source to the net's input.
 
-use super::{Augment, Context, ImageAugment, Pixels, fit};
+use super::lead::sizing;
+use super::{Augment, Context, ImageAugment, Lead, Pixels, fit};
 use crate::plan::Normalization;
 use crate::random::Key;
 use crate::spec::Image;
+use std::borrow::Cow;
 
 /// The way of one image to the net: augmented (in training), brought to size, converted to the
 /// channels asked for, normalized.
@@ -11,6 +13,7 @@ use crate::spec::Image;
 pub struct Prepare {
     image: Image,
     augments: Vec<Augment>,
+    lead: Lead,
     /// How many entries there are up to the last that decides on the size.
     sizing: usize,
     /// What each byte value becomes, by channel.
@@ -22,8 +25,8 @@ impl Prepare {
     pub fn new(image: Image, normalize: &Normalization, augments: Vec<Augment>) -> Self {
         let tables = normalize.mean.iter().zip(&normalize.std);
         let tables = tables.map(|(mean, std)| std::array::from_fn(|byte| (byte as f32 / 255.0 - mean) / std)).collect();
-        let sizing = augments.iter().rposition(ImageAugment::sizes).map_or(0, |last| last + 1);
-        Prepare { image, augments, sizing, tables }
+        let (lead, sizing) = (Lead::new(&image, &augments), sizing(&augments));
+        Prepare { image, augments, lead, sizing, tables }
     }
 
     /// (height, width, channels) of what comes out.
@@ -32,17 +35,32 @@ impl Prepare {
         [height, width, self.image.channels.count()]
     }
 
+    /// The part of the way that is the same each time.
+    pub fn lead(&self) -> &Lead {
+        &self.lead
+    }
+
     /// The image augmented; `key` is that of the sample in this epoch, of the whole run from 1. Entry i
     /// draws from `key.with(i)`.
-    pub fn training(&self, mut image: Pixels, epoch: u64, key: Key) -> Pixels {
+    pub fn training(&self, image: Pixels, epoch: u64, key: Key) -> Pixels {
+        self.rest(&self.lead.apply(image), epoch, key)
+    }
+
+    /// As [`Prepare::training`], of an image that has its lead behind it.
+    pub fn rest(&self, image: &Pixels, epoch: u64, key: Key) -> Pixels {
         let context = Context { target: self.image.size.0, epoch };
-        for (place, entry) in self.augments.iter().enumerate() {
-            if place == self.sizing {
-                image = self.fit(image);
+        let mut image = Cow::Borrowed(image);
+        for (place, entry) in self.augments.iter().enumerate().skip(self.lead.len()) {
+            if place == self.sizing && self.lead.size().is_none() {
+                image = Cow::Owned(self.fit(image.into_owned()));
             }
-            image = entry.apply(image, context, &mut key.with(place as u64).stream());
+            let random = &mut key.with(place as u64).stream();
+            image = Cow::Owned(match image {
+                Cow::Borrowed(image) => entry.apply_to(image, context, random),
+                Cow::Owned(image) => entry.apply(image, context, random),
+            });
         }
-        self.evaluation(image)
+        self.evaluation(image.into_owned())
     }
 
     /// The image as it is, brought to size.

@@ -82,6 +82,11 @@ impl ImageAugment for RandomResizedCrop {
         let region = self.region(&image, random);
         image.resized(region, context.target)
     }
+
+    // A part of a large image does not need a copy of all of it.
+    fn apply_to(&self, image: &Pixels, context: Context, random: &mut Stream) -> Pixels {
+        image.part(self.region(image, random), context.target)
+    }
 }
 
 #[cfg(test)]

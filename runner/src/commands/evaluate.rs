@@ -2,11 +2,13 @@
 
 use super::CommandError;
 use super::trained::Trained;
+use crate::data::cache::Leads;
 use crate::data::{self, Dataset, Loader};
 use crate::engine::Kernels;
 use crate::engine::device::{DeviceTask, with_device};
 use crate::metrics::Confusion;
 use crate::report::scores;
+use crate::spec::Pipeline;
 use crate::train::evaluate::{Evaluation, evaluate_views};
 use clap::Args;
 use std::io::Write;
@@ -88,7 +90,7 @@ fn test_split(trained: &Trained) -> Result<(Dataset, Vec<usize>), CommandError> 
             trained.about.classes.join(", ")
         )));
     }
-    let data = without_bad(data, trained.spec.data.workers());
+    let data = without_bad(data, &trained.spec);
     let samples = data.test.clone();
     Ok((data, samples))
 }
@@ -101,13 +103,15 @@ fn folder_of(trained: &Trained, folder: &Path) -> Result<(Dataset, Vec<usize>), 
     } else {
         data::open::open_for_test(folder, &trained.about.classes)?
     };
-    let data = without_bad(data, trained.spec.data.workers());
+    let data = without_bad(data, &trained.spec);
     let samples = data.test.clone();
     Ok((data, samples))
 }
 
-fn without_bad(data: Dataset, workers: usize) -> Dataset {
-    let bad = data::check::scan(&data, workers);
+fn without_bad(data: Dataset, spec: &Pipeline) -> Dataset {
+    let data = data.kept(spec);
+    let leads = Leads::new(&spec.data.image, &spec.augmentation.for_test());
+    let bad = data::check::scan(&data, spec.data.workers(), &leads);
     for image in &bad {
         eprintln!("{} {image}", console::style("left out:").for_stderr().yellow());
     }

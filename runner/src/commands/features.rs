@@ -3,6 +3,7 @@
 use super::CommandError;
 use super::trained::Trained;
 use crate::augment::Augmentation;
+use crate::data::cache::Leads;
 use crate::data::npz_writer::{self, Values};
 use crate::data::{self, Dataset, Loader};
 use crate::engine::device::{DeviceTask, with_device};
@@ -73,8 +74,9 @@ pub fn run(args: &FeaturesArgs, out: &mut impl Write) -> Result<(), CommandError
         return Err(CommandError::Arguments(message));
     }
     let from = if args.of.is_dir() { From::run(args)? } else { From::spec(args)? };
-    let data = data::open(&from.spec.data, &from.dir, from.spec.seed)?;
-    let bad = data::check::scan(&data, from.spec.data.workers());
+    let data = data::open(&from.spec.data, &from.dir, from.spec.seed)?.kept(&from.spec);
+    let leads = Leads::new(&from.spec.data.image, &Augmentation::default());
+    let bad = data::check::scan(&data, from.spec.data.workers(), &leads);
     let data = data::check::leave_out(data, &bad, &from.spec.data)?;
     let samples = chosen(&data, args.split);
     let node = from.node(args.pool)?;

@@ -1,8 +1,10 @@
 //! `runner plan`: what a spec would do, without doing it.
 
 use super::CommandError;
+use crate::data::cache::{self, Expected, Leads};
+use crate::data::open;
 use crate::plan::Plan;
-use crate::report::PlanReport;
+use crate::report::{ImagesReport, PlanReport};
 use crate::spec::{self, Loaded, Override, SpecError};
 use std::io::{self, Write};
 use std::path::Path;
@@ -10,8 +12,8 @@ use std::path::Path;
 /// Prints the plan of a spec, for a person or as JSON. `sets` are values in place of the spec's, as
 /// `schedule.phases.0.epochs=1`.
 pub fn run(spec: &Path, sets: &[String], json: bool, out: &mut impl Write) -> Result<(), CommandError> {
-    let (_, plan) = load(spec, sets)?;
-    let report = PlanReport::of(&plan);
+    let (loaded, plan) = load(spec, sets)?;
+    let report = PlanReport { cache: cache(&plan, &loaded.dir), ..PlanReport::of(&plan) };
     if json {
         serde_json::to_writer_pretty(&mut *out, &report).map_err(io::Error::from)?;
         writeln!(out)?;
@@ -19,6 +21,15 @@ pub fn run(spec: &Path, sets: &[String], json: bool, out: &mut impl Write) -> Re
         write!(out, "{report}")?;
     }
     Ok(out.flush()?)
+}
+
+/// What keeping the images would take, where the data is near enough to look.
+fn cache(plan: &Plan, dir: &Path) -> Option<ImagesReport> {
+    let spec = &plan.spec;
+    let data = open::open_near(&spec.data, dir, spec.seed).filter(|data| !data.images.in_memory())?;
+    let expected = Expected::of(&data, &Leads::new(&spec.data.image, &spec.augmentation));
+    let most = cache::most(spec);
+    Some(ImagesReport { images: expected.images, expected: expected.bytes, most, fits: expected.bytes <= most })
 }
 
 /// Reads a spec and plans it.

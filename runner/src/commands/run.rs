@@ -2,6 +2,7 @@
 
 use super::CommandError;
 use crate::cache;
+use crate::data::cache::Leads;
 use crate::data::{self, BadImage, Dataset};
 use crate::engine::Kernels;
 use crate::engine::device::{DeviceTask, keep_nothing, with_device};
@@ -163,8 +164,8 @@ pub fn held(dir: &RunDir, error: &LockError) -> CommandError {
 /// Opens the data and leaves out what cannot be read.
 pub fn open_data(plan: &Plan, spec_dir: &Path) -> Result<(Dataset, Vec<BadImage>), CommandError> {
     let spec = &plan.spec;
-    let data = data::open(&spec.data, spec_dir, spec.seed)?;
-    let bad = data::check::scan(&data, spec.data.workers());
+    let data = data::open(&spec.data, spec_dir, spec.seed)?.kept(spec);
+    let bad = data::check::scan(&data, spec.data.workers(), &Leads::new(&spec.data.image, &spec.augmentation));
     let data = data::check::leave_out(data, &bad, &spec.data)?;
     Ok((data, bad))
 }

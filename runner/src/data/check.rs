@@ -1,5 +1,6 @@
 //! Looks for images that cannot be read, before training starts.
 
+use super::cache::Leads;
 use super::{BadImage, DataError, Dataset};
 use crate::spec::Data;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -14,13 +15,20 @@ const NAMED: usize = 5;
 const QUIET: Duration = Duration::from_secs(1);
 
 /// Reads every image of the splits, with `workers` threads, and gives those that cannot be read,
-/// in the order of the samples.
-pub fn scan(dataset: &Dataset, workers: usize) -> Vec<BadImage> {
-    let mut places: Vec<usize> = [&dataset.train, &dataset.val, &dataset.test].into_iter().flatten().copied().collect();
+/// in the order of the samples. What is read goes into the cache, where there is one, as far as `leads` bring it.
+pub fn scan(dataset: &Dataset, workers: usize, leads: &Leads) -> Vec<BadImage> {
+    let [training, evaluation] = [&leads.training, &leads.evaluation];
+    let forms = dataset.cache.admit(&[training, evaluation]);
+    let of = |places: &[usize], lead| places.iter().map(move |&place| (place, lead)).collect::<Vec<_>>();
+    let mut places = of(&dataset.train, 0);
+    places.extend([&dataset.val, &dataset.test].into_iter().flat_map(|places| of(places, 1)));
     places.sort_unstable();
     let progress = Progress::new(places.len());
-    let read = |place: &usize| {
-        let bad = dataset.samples.samples.get(*place).and_then(|sample| dataset.images.read(sample).err());
+    let read = |&(place, lead): &(usize, usize)| {
+        let bad = match forms.get(lead) {
+            Some(&form) if !dataset.cache.is_off() => dataset.image(place, form, [training, evaluation][lead]).err(),
+            _ => dataset.samples.samples.get(place).and_then(|sample| dataset.images.read(sample).err()),
+        };
         progress.step();
         bad
     };
@@ -102,6 +110,7 @@ impl Drop for Progress {
 mod tests {
     use super::super::{Places, open};
     use super::*;
+    use crate::augment::Augmentation;
     use image::RgbImage;
     use std::fs;
 
@@ -128,21 +137,23 @@ mod tests {
 
     #[test]
     fn bad_images_are_found_in_order_whatever_the_number_of_workers() {
-        let (_dir, _, dataset) = data(20, BROKEN, 0.5);
-        let bad = scan(&dataset, 1);
+        let (_dir, spec, dataset) = data(20, BROKEN, 0.5);
+        let leads = Leads::new(&spec.image, &Augmentation::default());
+        let bad = scan(&dataset, 1, &leads);
         let names: Vec<&str> = bad.iter().map(|image| image.name.as_str()).collect();
         assert_eq!(names, ["a/cut.bmp", "a/nothing.png", "a/z.jpg"]);
-        assert_eq!(scan(&dataset, 4), bad);
-        assert_eq!(scan(&dataset, 0), bad);
+        assert_eq!(scan(&dataset, 4, &leads), bad);
+        assert_eq!(scan(&dataset, 0, &leads), bad);
     }
 
     #[test]
     fn bad_images_are_left_out_up_to_a_limit() {
         let (_dir, spec, dataset) = data(20, BROKEN, 0.07);
-        let bad = scan(&dataset, 2);
+        let leads = Leads::new(&spec.image, &Augmentation::default());
+        let bad = scan(&dataset, 2, &leads);
         let rest = leave_out(dataset, &bad, &spec).unwrap();
         assert_eq!(rest.train.len() + rest.val.len() + rest.test.len(), 40);
-        assert!(scan(&rest, 2).is_empty());
+        assert!(scan(&rest, 2, &leads).is_empty());
 
         let (_dir, spec, dataset) = data(20, BROKEN, 0.06);
         let message = leave_out(dataset, &bad, &spec).err().unwrap().to_string();

@@ -1,6 +1,6 @@
 //! Images that are files.
 
-use super::decode::decode;
+use super::decode::{self, decode};
 use super::sample::Pointer;
 use super::{BadImage, ImageSource, Sample};
 use crate::augment::Pixels;
@@ -33,6 +33,11 @@ impl ImageSource for Files {
 
     fn digest(&self, sample: &Sample) -> Result<[u8; 32], BadImage> {
         Ok(Sha256::digest(bytes_of(sample)?).into())
+    }
+
+    fn size(&self, sample: &Sample) -> Option<[usize; 3]> {
+        let Pointer::File(path) = &sample.pointer else { return None };
+        decode::size(path)
     }
 }
 

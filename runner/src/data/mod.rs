@@ -1,5 +1,6 @@
 //! Images: where they come from, how they are split, read and handed to training.
 
+pub mod cache;
 pub mod check;
 mod deal;
 pub mod decode;
@@ -20,6 +21,7 @@ pub mod sample;
 pub mod split;
 pub mod synthetic;
 
+pub use cache::ImageCache;
 pub use decode::BadImage;
 pub use facts::DataFacts;
 pub use loader::{Batch, Loader};
@@ -45,5 +47,13 @@ pub trait ImageSource: Send + Sync {
         }
         hash.update(&image.bytes);
         Ok(hash.finalize().into())
+    }
+
+    /// (height, width, channels) of a sample's image, where that is known without reading all of it.
+    fn size(&self, sample: &Sample) -> Option<[usize; 3]>;
+
+    /// Whether images lie in memory as they are.
+    fn in_memory(&self) -> bool {
+        false
     }
 }

@@ -51,6 +51,14 @@ impl ImageSource for Arrays {
         }
         Err(bad())
     }
+
+    fn size(&self, sample: &Sample) -> Option<[usize; 3]> {
+        self.read(sample).ok().map(|image| [image.height, image.width, image.channels])
+    }
+
+    fn in_memory(&self) -> bool {
+        true
+    }
 }
 
 /// How many channels the images of each split have.

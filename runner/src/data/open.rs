@@ -5,7 +5,7 @@ use super::files::Files;
 use super::registry::{self, Entry, Location};
 use super::split::{self, Parts};
 use super::synthetic::{self, Generator};
-use super::{BadImage, DataFacts, ImageSource, Places, Samples, folder, manifest, npz};
+use super::{BadImage, DataFacts, ImageCache, ImageSource, Places, Samples, folder, manifest, npz};
 use crate::spec::{Data, Problems, Source};
 use std::collections::HashSet;
 use std::path::Path;
@@ -46,6 +46,8 @@ pub struct Dataset {
     pub samples: Samples,
     /// Reads their pixels.
     pub images: Arc<dyn ImageSource>,
+    /// Keeps them.
+    pub cache: Arc<ImageCache>,
     /// What it is.
     pub facts: DataFacts,
     /// Places in `samples` that train.
@@ -82,16 +84,21 @@ pub fn open(data: &Data, dir: &Path, seed: u64) -> Result<Dataset, DataError> {
     open_in(data, dir, seed, &Places::from_env())
 }
 
-/// How many images of each class train, where that can be known without the network and without
-/// unpacking anything; images that cannot be read are counted too.
-pub fn training_counts(data: &Data, dir: &Path, seed: u64) -> Option<Vec<usize>> {
+/// Opens the data where that takes neither the network nor unpacking anything.
+pub fn open_near(data: &Data, dir: &Path, seed: u64) -> Option<Dataset> {
     let places = Places::from_env();
     if let Source::Dataset(name) = &data.source
         && let Location::Archive(_) | Location::Download = registry::locate(registry::find(name)?, &places)
     {
         return None;
     }
-    let data = open_in(data, dir, seed, &places).ok()?;
+    open_in(data, dir, seed, &places).ok()
+}
+
+/// How many images of each class train, where that can be known without the network and without
+/// unpacking anything; images that cannot be read are counted too.
+pub fn training_counts(data: &Data, dir: &Path, seed: u64) -> Option<Vec<usize>> {
+    let data = open_near(data, dir, seed)?;
     let mut counts = vec![0; data.facts.classes.len()];
     for &place in &data.train {
         *counts.get_mut(data.samples.samples.get(place)?.label)? += 1;
@@ -168,7 +175,8 @@ impl Found {
             description: described(&self.what, Some(count), &notes),
             fallback: self.fallback,
         };
-        Dataset { samples: self.samples, images: self.images, facts, train, val, test }
+        let cache = Arc::new(ImageCache::off());
+        Dataset { samples: self.samples, images: self.images, cache, facts, train, val, test }
     }
 }
 

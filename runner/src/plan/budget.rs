@@ -60,10 +60,12 @@ fn told(spec: &Pipeline, graph: &Graph, phase: &PhasePlan) -> String {
         ("for weights, gradients and the optimizer", weights),
         ("for copies of weights", memory.copies),
         ("for images that wait", memory.images),
+        ("for images that are kept", memory.cache),
         ("for kernels", memory.scratch),
         ("for the program", PROGRAM),
     ];
-    let parts = parts.map(|(what, size)| format!("{} {what}", bytes(size)));
+    let parts = parts.into_iter().filter(|(_, size)| *size > 0);
+    let parts: Vec<String> = parts.map(|(what, size)| format!("{} {what}", bytes(size))).collect();
     let all = bytes(memory.total().saturating_add(PROGRAM));
     format!("phase `{}` needs {all} even for one image at a time: {}", phase.name, parts.join(", "))
 }

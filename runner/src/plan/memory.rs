@@ -5,7 +5,7 @@ use crate::data::loader;
 use crate::layers::AnyLayer;
 use crate::net::{Graph, Node, NodeId, Source};
 use crate::optim::Optimizer;
-use crate::spec::Pipeline;
+use crate::spec::{ImageMemory, Pipeline};
 use std::collections::{BTreeMap, HashMap};
 
 /// All values are float32.
@@ -19,6 +19,8 @@ pub struct Needs {
     optimizer: u64,
     kept_weights: u64,
     scratch: u64,
+    /// Bytes.
+    cache: u64,
     /// Of one image.
     activations: u64,
     image: u64,
@@ -52,6 +54,8 @@ pub struct Memory {
     pub copies: u64,
     /// Scratch space of the kernels.
     pub scratch: u64,
+    /// Decoded images that are kept, where the spec says how much they may take.
+    pub cache: u64,
 }
 
 impl Memory {
@@ -63,9 +67,9 @@ impl Memory {
 
     /// All of it.
     pub fn total(&self) -> u64 {
-        let parts =
-            [self.parameters, self.gradients, self.optimizer, self.activations, self.images, self.copies, self.scratch];
-        parts.into_iter().fold(0, u64::saturating_add)
+        let of_net = [self.parameters, self.gradients, self.optimizer, self.activations, self.copies, self.scratch];
+        let parts = of_net.into_iter().chain([self.images, self.cache]);
+        parts.fold(0, u64::saturating_add)
     }
 }
 
@@ -86,6 +90,11 @@ impl Needs {
             optimizer: trainable.saturating_mul(slots),
             kept_weights: parameters.saturating_mul(copies),
             scratch: scratch(graph, phase),
+            cache: match spec.data.cache {
+                Some(ImageMemory::UpTo(bytes)) => bytes.0,
+                // By default it takes of what is free when the run begins, and no more.
+                Some(ImageMemory::Off) | None => 0,
+            },
             activations: forward_peak(graph).max(backward_peak(graph, phase.boundary)),
             image: graph.input.count() as u64,
             waiting: loader::held(spec.data.batch, spec.data.workers()),
@@ -105,6 +114,7 @@ impl Needs {
             images: in_bytes((images as u64).saturating_mul(self.image)),
             copies: in_bytes(self.parameters.saturating_add(self.optimizer).saturating_add(self.kept_weights)),
             scratch: in_bytes(self.scratch),
+            cache: self.cache,
         }
     }
 }
@@ -229,6 +239,18 @@ mod tests {
         assert_eq!(memory.activations, 4 * 10 * (3 * 256 + 256 + 2 * 256));
         let parts = memory.parameters + memory.gradients + memory.optimizer + memory.activations;
         assert_eq!(memory.total(), parts + memory.images + memory.copies + memory.scratch);
+    }
+
+    #[test]
+    fn images_that_are_kept_count_with_what_they_may_take() {
+        let graph = fixture::net(&["stem", "head"]);
+        let memory = |cache: Option<ImageMemory>| {
+            let mut spec = spec("sgd");
+            spec.data.cache = cache;
+            Memory::of(&graph, &phase(&graph, "[head]"), 10, &spec).total()
+        };
+        assert_eq!(memory(Some(ImageMemory::UpTo(crate::spec::Bytes(1000)))), memory(None) + 1000);
+        assert_eq!(memory(Some(ImageMemory::Off)), memory(None));
     }
 
     #[test]

@@ -11,4 +11,4 @@ pub mod sheet;
 
 pub use console::Console;
 pub use folds::FoldScores;
-pub use plan::PlanReport;
+pub use plan::{ImagesReport, PlanReport};

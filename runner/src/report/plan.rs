@@ -38,6 +38,9 @@ pub struct PlanReport {
     /// The most memory that training may take, in bytes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub memory_budget: Option<u64>,
+    /// Decoded images that are kept from epoch to epoch; none where that is not known yet.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cache: Option<ImagesReport>,
     /// The backbone's architecture; none for a net written in the spec.
     pub backbone: Option<String>,
     /// The stage or layer after which the backbone is cut; none where it is whole.
@@ -82,6 +85,19 @@ pub struct DataReport {
     /// How many images of each class an epoch draws, where classes are oversampled.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub drawn: Option<Drawn>,
+}
+
+/// Decoded images that are kept from epoch to epoch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct ImagesReport {
+    /// Images of all splits.
+    pub images: usize,
+    /// What they would take, in bytes.
+    pub expected: u64,
+    /// What they may take, in bytes: as the spec says, or of what is free now.
+    pub most: u64,
+    /// Whether all of them fit.
+    pub fits: bool,
 }
 
 /// How many images an epoch draws.
@@ -314,6 +330,9 @@ pub struct MemoryReport {
     pub copies: u64,
     /// Scratch space of the kernels.
     pub scratch: u64,
+    /// Decoded images that are kept, where the spec says how much they may take.
+    #[serde(skip_serializing_if = "nothing")]
+    pub cache: u64,
     /// All of these.
     pub total: u64,
 }
@@ -326,6 +345,11 @@ fn is_false(value: &bool) -> bool {
 #[allow(clippy::trivially_copy_pass_by_ref)] // As serde calls it.
 fn is_zero(value: &usize) -> bool {
     *value == 0
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)] // As serde calls it.
+fn nothing(bytes: &u64) -> bool {
+    *bytes == 0
 }
 
 impl PlanReport {
@@ -349,6 +373,7 @@ impl PlanReport {
             input: plan.graph.input.dims(),
             batch: plan.spec.data.batch,
             memory_budget: plan.spec.memory_budget.map(|budget| budget.0),
+            cache: None,
             backbone: plan.spec.backbone.as_ref().map(|backbone| backbone.arch.name().to_owned()),
             features: plan.spec.backbone.as_ref().and_then(|backbone| backbone.features.clone()),
             changes: plan.graph.nodes.iter().filter_map(of_change).collect(),
@@ -469,6 +494,7 @@ fn of_phase(plan: &Plan, phase: &PhasePlan) -> PhaseReport {
             images: memory.images,
             copies: memory.copies,
             scratch: memory.scratch,
+            cache: memory.cache,
             total: memory.total(),
         },
     }

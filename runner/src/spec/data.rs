@@ -1,6 +1,7 @@
 //! `data:` in a spec.
 
 pub use super::Channels;
+use super::ImageMemory;
 use super::size::Size;
 use crate::regularize::Oversample;
 use schemars::JsonSchema;
@@ -35,6 +36,10 @@ pub struct Data {
     /// Threads that read images. By default one a core. Changes the speed, never the result.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub workers: Option<usize>,
+    /// How much memory images may take that are kept decoded from epoch to epoch: `512MiB`, or `off`. By default a quarter
+    /// of what is free when the run begins; with `memory_budget`, none. Changes the speed, never the result.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cache: Option<ImageMemory>,
     /// The share of unreadable images above which the run stops before training.
     #[serde(default = "Data::default_max_bad")]
     pub max_bad: f64,

@@ -14,6 +14,7 @@ use crate::augment::Pixels;
 use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits, metadata::Orientation};
 use std::io::Cursor;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
 /// An image that cannot be read.
@@ -44,6 +45,19 @@ pub fn decode(name: &str, bytes: &[u8]) -> Result<Pixels, BadImage> {
     catch_unwind(AssertUnwindSafe(|| read(bytes)))
         .unwrap_or_else(|_| Err("its decoder broke down over it".to_owned()))
         .map_err(|reason| BadImage { name: name.to_owned(), reason })
+}
+
+/// (height, width, channels) of the image in a file, by its header; channels as they are decoded.
+pub fn size(path: &Path) -> Option<[usize; 3]> {
+    let mut decoder = ImageReader::open(path).ok()?.with_guessed_format().ok()?.into_decoder().ok()?;
+    let (width, height) = decoder.dimensions();
+    let channels = if decoder.color_type().has_color() { 3 } else { 1 };
+    let turned = matches!(
+        decoder.orientation(),
+        Ok(Orientation::Rotate90 | Orientation::Rotate270 | Orientation::Rotate90FlipH | Orientation::Rotate270FlipH)
+    );
+    let [height, width] = if turned { [width, height] } else { [height, width] };
+    Some([height as usize, width as usize, channels])
 }
 
 fn read(bytes: &[u8]) -> Result<Pixels, String> {

@@ -4,6 +4,7 @@
 mod batches;
 mod work;
 
+use super::cache::Leads;
 use super::{BadImage, Dataset};
 use crate::augment::{Augmentation, Prepare};
 use crate::plan::Normalization;
@@ -11,7 +12,7 @@ use crate::random::{Key, Purpose};
 use crate::spec::Image;
 use batches::Batches;
 use std::sync::Arc;
-use work::{Mode, Work};
+use work::{Forms, Mode, Work};
 
 /// A batch as the net gets it.
 #[derive(Debug, Clone, PartialEq)]
@@ -82,9 +83,10 @@ impl Loader {
         seed: u64,
         workers: usize,
     ) -> Self {
+        let leads = Leads::new(&image, &augmentation);
         let views = augmentation.test.map(|test| Prepare::new(image.clone(), normalize, test.entries));
         let prepare = Prepare::new(image, normalize, augmentation.train);
-        let work = Work { data, prepare, views, batch: augmentation.batch, seed };
+        let work = Work { forms: Forms::of(&data, leads), data, prepare, views, batch: augmentation.batch, seed };
         Loader { work: Arc::new(work), seed, workers: workers.max(1) }
     }
 

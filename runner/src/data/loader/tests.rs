@@ -1,7 +1,7 @@
 use super::*;
 use crate::augment::{Augment, BatchAugment, ColorJitter, HorizontalFlip, Mixup, Pixels, RandomResizedCrop};
 use crate::data::sample::Pointer;
-use crate::data::{DataFacts, ImageSource, Sample, Samples};
+use crate::data::{DataFacts, ImageCache, ImageSource, Sample, Samples};
 use crate::spec::data::Channels;
 use crate::spec::{Fit, Normalize};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -33,6 +33,10 @@ impl ImageSource for Numbered {
         let bytes = (0..12 * 12 * 3).map(|i| if i == 0 { number as u8 } else { (number * 7 + i * 13) as u8 }).collect();
         Ok(Pixels { height: 12, width: 12, channels: 3, bytes })
     }
+
+    fn size(&self, _: &Sample) -> Option<[usize; 3]> {
+        Some([12, 12, 3])
+    }
 }
 
 fn augmentation() -> Augmentation {
@@ -48,6 +52,17 @@ fn augmentation() -> Augmentation {
 }
 
 fn loader(images: &Arc<Numbered>, count: usize, augmentation: Augmentation, workers: usize) -> Loader {
+    caching(images, count, augmentation, workers, ImageCache::off())
+}
+
+/// A loader over data that has a cache.
+fn caching(
+    images: &Arc<Numbered>,
+    count: usize,
+    augmentation: Augmentation,
+    workers: usize,
+    cache: ImageCache,
+) -> Loader {
     let samples = (0..count)
         .map(|n| Sample {
             name: format!("{n}.png"),
@@ -60,19 +75,23 @@ fn loader(images: &Arc<Numbered>, count: usize, augmentation: Augmentation, work
     let data = Dataset {
         samples: Samples { classes: ["a", "b", "c"].map(String::from).to_vec(), samples },
         images: Arc::clone(images) as Arc<dyn ImageSource>,
+        cache: Arc::new(cache),
         facts: DataFacts { classes: vec![], samples: Some(count), description: String::new(), fallback: false },
         train: (0..count).collect(),
         val: vec![],
         test: vec![],
     };
-    let image = Image {
+    let normalize = Normalization { mean: vec![0.0; 3], std: vec![1.0; 3] };
+    Loader::new(data, image(), &normalize, augmentation, 11, workers)
+}
+
+fn image() -> Image {
+    Image {
         size: crate::spec::size::Size([12, 12]),
         channels: Channels::Rgb,
         normalize: Normalize::Unit,
         fit: Fit::Crop,
-    };
-    let normalize = Normalization { mean: vec![0.0; 3], std: vec![1.0; 3] };
-    Loader::new(data, image, &normalize, augmentation, 11, workers)
+    }
 }
 
 #[test]
@@ -242,4 +261,44 @@ fn a_sample_that_comes_again_is_augmented_anew() {
     assert_eq!([again[2].0, again[4].0], [3 | 1 << 40, 3 | 2 << 40]);
     assert!(again[2].1 != again[0].1 && again[4].1 != again[2].1 && again[4].1 != again[0].1);
     assert_eq!(again, rows(&[3, 1, 3, 4, 3]));
+}
+
+#[test]
+fn what_is_kept_is_what_would_be_made_anew() {
+    let crop = augmentation().train;
+    let flip = vec![Augment::HorizontalFlip(HorizontalFlip { p: 0.5 })];
+    let order: Vec<usize> = (0..20).rev().collect();
+    for train in [crop, flip.clone(), vec![]] {
+        let test = Some(crate::augment::Views { views: 2, entries: flip.clone() });
+        let augmentation = Augmentation { train, test, ..augmentation() };
+        let run = |most: u64| -> (Vec<Batch>, usize) {
+            let images = Arc::new(Numbered::good());
+            let loader = caching(&images, 20, augmentation.clone(), 3, ImageCache::up_to(most));
+            let epochs = (1..=3).flat_map(|epoch| loader.training(&order, 8, epoch).collect::<Vec<_>>());
+            let views = (0..2).flat_map(|view| loader.view(&order, 8, view).collect::<Vec<_>>());
+            let batches = epochs.chain(views).collect::<Result<_, _>>().unwrap();
+            (batches, images.reads.load(Ordering::SeqCst))
+        };
+        let (anew, reads) = run(0);
+        assert_eq!(reads, 5 * 20);
+        // Some, and all: a lead's images are read once.
+        let leads = if matches!(augmentation.train.first(), Some(Augment::RandomResizedCrop(_))) { 2 } else { 1 };
+        for (most, least, greatest) in [(3000, 60, 99), (1 << 20, 20 * leads, 20 * leads)] {
+            let (kept, reads) = run(most);
+            assert_eq!(kept, anew);
+            assert!((least..=greatest).contains(&reads), "{reads} of {least} to {greatest}");
+        }
+    }
+}
+
+#[test]
+fn images_that_were_checked_are_kept() {
+    let images = Arc::new(Numbered { bad: Some(7), ..Numbered::good() });
+    let loader = caching(&images, 20, augmentation(), 2, ImageCache::up_to(1 << 20));
+    let leads = Leads::new(&image(), &augmentation());
+    assert_eq!(crate::data::check::scan(&loader.work.data, 2, &leads).len(), 1);
+    assert_eq!(images.reads.load(Ordering::SeqCst), 20);
+    let good: Vec<usize> = (0..20).filter(|&place| place != 7).collect();
+    assert_eq!(loader.training(&good, 8, 1).filter(Result::is_ok).count(), 3);
+    assert_eq!(images.reads.load(Ordering::SeqCst), 20, "none is read again");
 }

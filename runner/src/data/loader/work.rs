@@ -1,10 +1,12 @@
 //! What a worker does: prepares one sample, or makes a batch of prepared ones.
 
 use super::Batch;
-use crate::augment::{BatchAugment, BatchValues, Pixels, Prepare, Views, apply_all_to_batch};
+use crate::augment::{BatchAugment, BatchValues, Lead, Pixels, Prepare, Views, apply_all_to_batch};
+use crate::data::cache::{Form, Leads};
 use crate::data::{BadImage, Dataset};
 use crate::random::{Key, Purpose};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 
 /// What the batches are for.
 #[derive(Debug, Clone, Copy)]
@@ -17,8 +19,27 @@ pub enum Mode {
     View(usize),
 }
 
+/// What the cache calls the images of each mode.
+pub struct Forms {
+    training: Form,
+    evaluation: Form,
+    views: Form,
+    /// The lead of images as they are.
+    as_they_are: Lead,
+}
+
+impl Forms {
+    /// From now on the cache of `data` keeps images of these leads.
+    pub fn of(data: &Dataset, leads: Leads) -> Self {
+        let forms = data.cache.admit(&[&leads.training, &leads.evaluation, &leads.views]);
+        let form = |place: usize| forms.get(place).copied().unwrap_or_default();
+        Forms { training: form(0), evaluation: form(1), views: form(2), as_they_are: leads.evaluation }
+    }
+}
+
 /// All that a worker needs to know.
 pub struct Work {
+    pub forms: Forms,
     pub data: Dataset,
     pub prepare: Prepare,
     /// Makes the views of a test.
@@ -36,17 +57,23 @@ impl Work {
         };
         // A reader of images may be anybody's. A panic must not leave the batch waiting for ever.
         catch_unwind(AssertUnwindSafe(|| {
-            let image = self.data.images.read(sample)?;
+            let forms = &self.forms;
             Ok(match mode {
                 Mode::Training { epoch } => {
+                    let image = self.data.image(place, forms.training, self.prepare.lead())?;
                     let key = Key::new(self.seed, Purpose::Augment).with(epoch).with(place as u64);
                     let key = if repeat == 0 { key } else { key.with(repeat) };
-                    self.prepare.training(image, epoch, key)
+                    self.prepare.rest(&image, epoch, key)
                 }
-                Mode::Evaluation => self.prepare.evaluation(image),
+                Mode::Evaluation => {
+                    let image = self.data.image(place, forms.evaluation, &forms.as_they_are)?;
+                    self.prepare.evaluation(Arc::unwrap_or_clone(image))
+                }
                 Mode::View(view) => {
-                    let key = Views::key(self.seed, place as u64, view);
-                    self.views.as_ref().unwrap_or(&self.prepare).training(image, Views::EPOCH, key)
+                    let own = self.views.as_ref().map(|views| (views, forms.views));
+                    let (prepare, form) = own.unwrap_or((&self.prepare, forms.training));
+                    let image = self.data.image(place, form, prepare.lead())?;
+                    prepare.rest(&image, Views::EPOCH, Views::key(self.seed, place as u64, view))
                 }
             })
         }))

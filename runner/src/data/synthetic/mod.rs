@@ -93,6 +93,11 @@ impl ImageSource for Synthetic {
             }
         }
     }
+
+    fn size(&self, sample: &Sample) -> Option<[usize; 3]> {
+        // Drawing one is soon done.
+        self.read(sample).ok().map(|image| [image.height, image.width, image.channels])
+    }
 }
 
 #[cfg(test)]

@@ -1,8 +1,8 @@
 //! The plan as a person reads it.
 
 use super::{
-    BoundaryReport, ChangeReport, Drawn, FittedReport, GroupReport, NormReport, PhaseReport, PlanReport, StageReport,
-    WeightsReport,
+    BoundaryReport, ChangeReport, Drawn, FittedReport, GroupReport, ImagesReport, NormReport, PhaseReport, PlanReport,
+    StageReport, WeightsReport,
 };
 use crate::plan::pattern::overview;
 use crate::report::number::{bytes, grouped, rate, rounded};
@@ -48,6 +48,9 @@ fn header(report: &PlanReport) -> String {
     if let Some(budget) = report.memory_budget {
         table.add_row(["memory", &format!("at most {}", bytes(budget))]);
     }
+    if let Some(cache) = &report.cache {
+        table.add_row(["cache", &kept(cache)]);
+    }
     let net = report.backbone.as_deref().unwrap_or("written in the spec");
     match &report.features {
         Some(tap) => table.add_row(["net", &format!("{net}, cut after {tap}")]),
@@ -70,6 +73,17 @@ fn header(report: &PlanReport) -> String {
     table.add_row(["device", &report.device]);
     table.add_row(["seed", &report.seed.to_string()]);
     render(&table)
+}
+
+/// `898 images decoded, 23.7 MiB: all are kept`
+fn kept(cache: &ImagesReport) -> String {
+    let ImagesReport { images, expected, most, fits } = *cache;
+    let how = match (most, fits) {
+        (0, _) => "none is kept".to_owned(),
+        (_, true) => "all are kept".to_owned(),
+        (_, false) => format!("{} of them are kept", bytes(most)),
+    };
+    format!("{} images decoded, {}: {how}", grouped(images), bytes(expected))
 }
 
 /// `3: erythrocyte, leukocyte, platelet`

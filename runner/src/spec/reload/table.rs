@@ -74,6 +74,7 @@ pub const ROWS: &[Row] = &[
         &["train", "val", "test", "folds", "fold", "stratify", "group"],
         "Images that the net was trained on would be among those that test it.",
     ),
+    row(Restart, &["data"], &["cache"], "Memory for images is set aside before they are looked at."),
     row(Restart, &["data"], &["max_bad"], "Images were looked at before the first step."),
     row(NextEpoch, &["data"], &["batch"], "The images of an epoch are dealt into batches when it begins."),
     row(NextEpoch, &["data"], &["micro_batch"], "Batches are computed in pieces of this size."),

@@ -25,6 +25,10 @@ impl ImageSource for Counted {
     fn digest(&self, sample: &Sample) -> Result<[u8; 32], BadImage> {
         self.images.digest(sample)
     }
+
+    fn size(&self, sample: &Sample) -> Option<[usize; 3]> {
+        self.images.size(sample)
+    }
 }
 
 /// A net of two blocks; its head trains, then the upper block too, then the head alone.

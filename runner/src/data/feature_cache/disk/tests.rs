@@ -12,6 +12,10 @@ impl ImageSource for Numbers {
         let Pointer::Number(number) = sample.pointer else { unreachable!() };
         Ok(Pixels { height: 1, width: 1, channels: 1, bytes: vec![number as u8 + self.0] })
     }
+
+    fn size(&self, _: &Sample) -> Option<[usize; 3]> {
+        Some([1, 1, 1])
+    }
 }
 
 const RECIPE: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";

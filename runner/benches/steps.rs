@@ -1,0 +1,161 @@
+//! Training steps or evaluation passes of a backbone on request: `cargo bench -p runner --bench steps -- resnet18 16 224
+//! step`.
+//!
+//! Arguments: the backbone, images a batch, pixels a side, `step` or `forward`, steps to warm up with (2).
+//! `step` trains all of the net by SGD with momentum, `forward` evaluates. Prints what the net costs as a line of JSON;
+//! then does as many steps as each line of its input says and prints the seconds that they took, so that it can
+//! run by turns with another program (`tests/peers/compare.py`). `steps peak` does large matrix products instead.
+
+use runner::data::{Batch, DataFacts};
+use runner::engine::device::open_cpu;
+use runner::engine::{Cpu, KernelSet, Kernels, Tape, Tensor};
+use runner::net::Net;
+use runner::plan::Plan;
+use runner::random::{Key, Purpose};
+use runner::regularize::LossTargets;
+use runner::spec;
+use runner::train::evaluate::logits;
+use runner::train::optimizer::State;
+use runner::train::penalties::Penalties;
+use runner::train::start::Start;
+use runner::train::step::{StepContext, step};
+use serde_json::json;
+use std::error::Error;
+use std::io::{BufRead, stdin};
+use std::path::Path;
+use std::time::Instant;
+
+const USAGE: &str = "steps BACKBONE BATCH SIZE step|forward [WARM_UP], or: steps peak";
+const CLASSES: usize = 10;
+
+type Result<T> = std::result::Result<T, Box<dyn Error>>;
+
+fn main() -> Result<()> {
+    // `cargo bench` adds an argument of its own.
+    let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match arguments[..] {
+        ["peak"] => peak(),
+        [backbone, batch, size, mode, ref warm_up @ ..] => {
+            let trains = match mode {
+                "step" => true,
+                "forward" => false,
+                _ => return Err(USAGE.into()),
+            };
+            let warm_up = warm_up.first().map_or(Ok(2), |count| count.parse())?;
+            Steps::new(backbone, batch.parse()?, size.parse()?, trains)?.serve(warm_up)
+        }
+        // As a test of all targets runs it.
+        [] => Ok(()),
+        _ => Err(USAGE.into()),
+    }
+}
+
+/// Products of large square matrices: what the machine can do.
+fn peak() -> Result<()> {
+    const SIDE: usize = 1536;
+    let device = open_cpu()?;
+    let matrix = Tensor::from_vec(&device, noise(SIDE * SIDE), &[SIDE, SIDE])?;
+    let other = Tensor::from_vec(&device, noise(SIDE * SIDE), &[SIDE, SIDE])?;
+    println!("{}", json!({ "multiply_adds": SIDE.pow(3) }));
+    answer(|| {
+        Cpu::matmul(&mut Tape::off(KernelSet::default()), &matrix, &other)?;
+        Ok(())
+    })
+}
+
+/// A net, and all that a step over a batch needs.
+struct Steps {
+    device: Cpu,
+    plan: Plan,
+    net: Net<Cpu>,
+    optimizer: State<Cpu>,
+    batch: Batch,
+    trains: bool,
+}
+
+impl Steps {
+    fn new(backbone: &str, rows: usize, size: usize, trains: bool) -> Result<Self> {
+        let text = format!(
+            "name: steps\ndata: {{ source: {{ synthetic: blood_cells }}, image: {{ size: {size} }}, batch: {rows} }}\n\
+             backbone: {{ arch: {backbone} }}\nhead: [global_avg_pool, linear: {{ out: classes }}]\n\
+             schedule: {{ optimizer: {{ sgd: {{ momentum: 0.9 }} }}, \
+             phases: [{{ name: all, epochs: 1, train: ['*'], lr: 1e-3 }}] }}\n"
+        );
+        let loaded = spec::load_text("steps.yaml", &text, Path::new("."), &[])?;
+        let facts = DataFacts {
+            classes: (0..CLASSES).map(|class| class.to_string()).collect(),
+            samples: Some(rows),
+            description: "noise".to_owned(),
+            fallback: false,
+        };
+        let plan = Plan::over(&loaded.pipeline, &loaded.dir, facts).map_err(|problems| loaded.error(&problems))?;
+        let device = open_cpu()?;
+        let params = Start::of(&plan)?.params(&device, &plan.graph)?;
+        let mut net = Net { graph: plan.graph.clone(), params };
+        let mut optimizer = State::new(loaded.pipeline.schedule.optimizer.clone());
+        if let Some(phase) = plan.phases.first() {
+            net.params.want_grads(&phase.trainable(net.graph.params.len()));
+            optimizer.begin(phase);
+        }
+        Ok(Steps { device, plan, net, optimizer, batch: batch(rows, size), trains })
+    }
+
+    fn serve(mut self, warm_up: usize) -> Result<()> {
+        let nodes = self.plan.graph.nodes.iter();
+        let cost: u64 = nodes.map(|node| node.multiply_adds).sum();
+        for _ in 0..warm_up {
+            self.once()?;
+        }
+        let values: usize = self.plan.graph.params.iter().map(|param| param.def.count()).sum();
+        println!("{}", json!({ "multiply_adds": cost * self.batch.labels.len() as u64, "values": values }));
+        answer(|| self.once())
+    }
+
+    fn once(&mut self) -> Result<()> {
+        if !self.trains {
+            logits(&self.device, &self.net, &self.batch, KernelSet::default())?;
+            return Ok(());
+        }
+        let context = StepContext {
+            device: &self.device,
+            phase: self.plan.phases.first().ok_or("the plan has no phase")?,
+            regularization: &self.plan.spec.regularization,
+            targets: &LossTargets::plain(),
+            penalties: &Penalties::none(),
+            key: Key::new(0, Purpose::Layer),
+        };
+        step(&context, &mut self.net, &mut self.optimizer, &self.batch, 1.0, 0)?;
+        Ok(())
+    }
+}
+
+/// Does as many steps as each line of the input says, and prints the seconds.
+fn answer(mut step: impl FnMut() -> Result<()>) -> Result<()> {
+    for line in stdin().lock().lines() {
+        let count: usize = line?.trim().parse()?;
+        let started = Instant::now();
+        for _ in 0..count {
+            step()?;
+        }
+        println!("{}", json!({ "seconds": started.elapsed().as_secs_f64() }));
+    }
+    Ok(())
+}
+
+fn batch(rows: usize, size: usize) -> Batch {
+    let labels: Vec<usize> = (0..rows).map(|row| row % CLASSES).collect();
+    let one_hot = |&label: &usize| (0..CLASSES).map(move |class| if class == label { 1.0 } else { 0.0 });
+    Batch {
+        images: noise(rows * size * size * 3),
+        dims: [rows, size, size, 3],
+        targets: labels.iter().flat_map(one_hot).collect(),
+        samples: (0..rows as u64).collect(),
+        labels,
+    }
+}
+
+fn noise(count: usize) -> Vec<f32> {
+    let mut stream = Key::new(1, Purpose::Synthetic).stream();
+    (0..count).map(|_| stream.normal()).collect()
+}

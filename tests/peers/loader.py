@@ -1,0 +1,59 @@
+"""`loader`: images a second at two workers, and of the decoder alone."""
+
+import statistics
+import tempfile
+from pathlib import Path
+
+import images
+from sides import THREADS, Ratio, Side, built, python, table
+
+# Name, pixels of the files, pixels of the net's input.
+FOLDERS = (("small", 96, 96), ("large", 1024, 224))
+LARGE = 500
+# What runner keeps in the second of its columns: all of both folders.
+CACHE = "4GiB"
+MODES = ("decode", "evaluate", "train")
+
+
+def compare(data, rounds):
+    program = built("--bench", "loading")
+    rows = []
+    with tempfile.TemporaryDirectory() as folder:
+        folder = Path(folder)
+        small = images.copied(data, folder / "small", FOLDERS[0][1], len(images.found(data)))
+        large = images.generated(folder / "large", LARGE, FOLDERS[1][1])
+        for (name, pixels, size), where in zip(FOLDERS, (small, large)):
+            for mode in MODES:
+                rows.append([f"{name}, {pixels} px", size, mode, *row(program, where, size, mode, rounds)])
+    print(
+        f"loader: images a second of runner over torchvision's, {THREADS} workers, median of {rounds} rounds "
+        "(least to most)\n"
+    )
+    head = ["images", "input", "what", "runner / torch", "kept / torch"]
+    table([*head, "runner images/s", "kept images/s", "torch images/s", "kept MiB"], rows)
+
+
+def row(program, folder, size, mode, rounds):
+    arguments = (folder, size, THREADS, mode)
+    with (
+        Side(program, *arguments, "off") as ours,
+        Side(program, *arguments, CACHE) as kept,
+        Side(*python("torch_loader.py", *arguments)) as theirs,
+    ):
+        sides = [ours, kept, theirs]
+        # Files are in the system's memory then, workers are there, and images are kept.
+        first = [side.ask(1)["seconds"] for side in sides]
+        count = max(1, round(1 / first[2]))
+        seconds = [[] for _ in sides]
+        for number in range(rounds):
+            for place in range(3):
+                place = (place + number) % 3
+                answer = sides[place].ask(count)
+                seconds[place].append(answer["seconds"] / answer["images"])
+        bytes_kept = kept.ask(0)["kept"]
+    rates = [f"{1 / statistics.median(of):.0f}" for of in seconds]
+    # Seconds of torch over seconds of runner are images a second of runner over those of torch.
+    without, with_cache = Ratio(seconds[2], seconds[0]), Ratio(seconds[2], seconds[1])
+    if mode == "decode":
+        return [without, "-", rates[0], "-", rates[2], "-"]
+    return [without, with_cache, *rates, f"{bytes_kept / 2**20:.0f}"]
