@@ -152,6 +152,7 @@ fn batch(rows: usize, size: usize) -> Batch {
         targets: labels.iter().flat_map(one_hot).collect(),
         samples: (0..rows as u64).collect(),
         labels,
+        features: None,
     }
 }
 
