@@ -1,7 +1,8 @@
 //! The operations that a device offers.
 
 use super::{
-    AdamWStep, Foreign, Gradients, Interpolation, Pull, Result, SgdStep, Tape, Tensor, Window, assembled, foreign,
+    AdamWStep, Foreign, Gradients, Interpolation, Normalization, Pull, Result, SgdStep, Tape, Tensor, Window,
+    assembled, foreign,
 };
 use dfdx::prelude::{Cache, Device, Synchronize};
 use std::sync::Arc;
@@ -63,6 +64,22 @@ pub trait Kernels: Device<f32> + Cache + Synchronize {
         groups: usize,
     ) -> Result<Tensor<Self>> {
         assembled::conv2d(tape, x, weight, window, groups)
+    }
+
+    /// [`Kernels::conv2d`], then [`Kernels::batch_norm_inference`], then `residual` is added, then
+    /// `activation`. The result is equal to that of the operations apart, to the last bit.
+    #[allow(clippy::too_many_arguments)]
+    fn conv2d_batch_norm(
+        tape: &mut Tape<Self>,
+        x: &Tensor<Self>,
+        weight: &Tensor<Self>,
+        window: &Window,
+        groups: usize,
+        norm: &Normalization<Self>,
+        residual: Option<&Tensor<Self>>,
+        activation: Option<Activation>,
+    ) -> Result<Tensor<Self>> {
+        assembled::conv2d_batch_norm(tape, x, weight, window, groups, norm, residual, activation)
     }
 
     /// `x · weight`, `x` (N, in), `weight` (in, out).

@@ -16,6 +16,7 @@ pub mod foreign;
 pub mod geometry;
 pub mod gradients;
 pub mod kernels;
+mod normalization;
 pub mod optimizer;
 mod pull;
 pub mod resample;
@@ -24,6 +25,7 @@ pub mod tape;
 pub mod tensor;
 #[cfg(test)]
 mod tests;
+mod winograd;
 
 pub use device::{Cpu, DeviceName, DeviceTask, empty_cache, with_device};
 pub use error::EngineError;
@@ -31,11 +33,13 @@ pub use foreign::{Foreign, ForeignBackward, ForeignForward, View, ViewMut};
 pub use geometry::{Padding, Window};
 pub use gradients::Gradients;
 pub use kernels::{Activation, BatchStatistics, Broadcast, Kernels};
+pub use normalization::Normalization;
 pub use optimizer::{AdamWStep, SgdStep};
 pub use pull::Pull;
 pub use resample::Interpolation;
 pub use tape::{KernelSet, Tape};
 pub use tensor::Tensor;
+pub use winograd::Winograd;
 
 #[cfg(feature = "cuda")]
 pub use device::Cuda;

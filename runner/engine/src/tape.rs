@@ -71,7 +71,7 @@ impl<D: Kernels> Tape<D> {
     }
 
     /// Whether an operation over these operands is to be recorded.
-    pub(crate) fn records(&self, operands: &[&Tensor<D>]) -> bool {
+    pub fn records(&self, operands: &[&Tensor<D>]) -> bool {
         self.operations.is_some() && operands.iter().any(|operand| operand.wants_grad())
     }
 

@@ -17,6 +17,7 @@
 mod activation;
 mod batch_norm;
 mod conv;
+mod conv_batch_norm;
 mod conv_transpose;
 mod cross_entropy;
 mod elementwise;
@@ -33,6 +34,7 @@ mod upsample;
 pub use activation::{activate, add};
 pub use batch_norm::{batch_norm_inference, batch_norm_training};
 pub use conv::conv2d;
+pub use conv_batch_norm::conv2d_batch_norm;
 pub use conv_transpose::conv_transpose2d;
 pub use cross_entropy::cross_entropy;
 pub use elementwise::{concat, scale};

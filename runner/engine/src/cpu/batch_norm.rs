@@ -1,6 +1,6 @@
 //! Batch normalization with the activation that follows it, in one pass over the values.
 
-use super::super::{Activation, BatchStatistics, Cpu, EngineError, Result, Tape, Tensor};
+use super::super::{Activation, BatchStatistics, Cpu, EngineError, Normalization, Result, Tape, Tensor};
 use super::buffer::{Backward, Flow, Slot};
 use super::curve::{Curve, with_curve};
 use super::split;
@@ -12,13 +12,13 @@ const SPLITS: usize = 32;
 const ROWS: usize = 64;
 
 /// `(x - mean) * factor + shift`, per channel.
-struct Affine {
-    mean: Vec<f32>,
+pub(super) struct Affine {
+    pub(super) mean: Vec<f32>,
     /// `1 / sqrt(variance + eps)`
     inverse: Vec<f32>,
     /// `scale * inverse`
-    factor: Vec<f32>,
-    shift: Vec<f32>,
+    pub(super) factor: Vec<f32>,
+    pub(super) shift: Vec<f32>,
 }
 
 /// Where the gradients of a batch normalization go, and which of its parts they need.
@@ -47,8 +47,7 @@ pub fn batch_norm_inference(
     activation: Option<Activation>,
 ) -> Result<Tensor<Cpu>> {
     check(x, &[scale, shift, mean, variance])?;
-    let variance = variance.values().iter().map(|&variance| f64::from(variance));
-    let affine = Affine::new(mean.values().to_vec(), variance, scale.values(), shift.values(), eps);
+    let affine = Affine::given(&Normalization { scale, shift, mean, variance, eps });
     normalize(tape, x, scale, shift, affine, activation, false)
 }
 
@@ -120,6 +119,12 @@ impl Affine {
         let inverse: Vec<f32> = variance.map(|variance| (1.0 / (variance + f64::from(eps)).sqrt()) as f32).collect();
         let factor = scale.iter().zip(&inverse).map(|(scale, inverse)| scale * inverse).collect();
         Affine { mean, inverse, factor, shift: shift.to_vec() }
+    }
+
+    /// That of given statistics.
+    pub(super) fn given(norm: &Normalization<Cpu>) -> Self {
+        let variance = norm.variance.values().iter().map(|&variance| f64::from(variance));
+        Affine::new(norm.mean.values().to_vec(), variance, norm.scale.values(), norm.shift.values(), norm.eps)
     }
 
     fn channels(&self) -> usize {

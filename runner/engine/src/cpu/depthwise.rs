@@ -3,23 +3,22 @@
 use super::super::slide::Slide;
 use super::super::{Cpu, Result, Tape, Tensor};
 use super::buffer::Slot;
+
+use super::simd::{self, Simd, WithSimd};
 use super::split;
-use super::wide::wide;
-use std::ops::Range;
+use super::sweep::Finish;
 
-/// Channels that are summed in registers.
-const LANES: usize = 16;
-/// Splits of the gradient to the weights, each with its own sum.
-const SPLITS: usize = 16;
+/// Pixels of a row that are summed at a time: the weights are read once for all of them.
+const PIXELS: usize = 4;
 
-/// A product to be summed: where its two factors begin.
-type Term = (usize, usize);
+/// The taps that lie over a row or a column, with the row or column that each then takes.
+type Taps = Vec<(usize, usize)>;
 
 /// Depthwise convolution; `weight` is (KH, KW, 1, C).
 pub fn conv2d(tape: &mut Tape<Cpu>, x: &Tensor<Cpu>, weight: &Tensor<Cpu>, slide: Slide) -> Result<Tensor<Cpu>> {
     let [height, width] = slide.output;
     let dims = [slide.batch, height, width, slide.channels];
-    let y = Tensor::filled(x.device(), &dims, |y| forward(&slide, x.values(), weight.values(), y))?;
+    let y = Tensor::filled(x.device(), &dims, |y| forward(&slide, x.values(), weight.values(), y, None))?;
     if !tape.records(&[x, weight]) {
         return Ok(y);
     }
@@ -29,119 +28,215 @@ pub fn conv2d(tape: &mut Tape<Cpu>, x: &Tensor<Cpu>, weight: &Tensor<Cpu>, slide
     tape.push(move |flow| {
         let gy = of_y.take(flow)?;
         if let (Some(of_weight), Some(x)) = (of_weight, x) {
-            weight_gradient(&slide, x.values(), &gy, of_weight.get(flow)?);
+            super::depthwise_weights::add_weight_gradient(&slide, x.values(), &gy, of_weight.get(flow)?);
         }
         if let (Some(of_x), Some(weight)) = (of_x, weight) {
-            input_gradient(&slide, weight.values(), &gy, of_x.get(flow)?);
+            add_input_gradient(&slide, weight.values(), &gy, of_x.get(flow)?);
         }
         Ok(())
     });
     Ok(y.wanting_grad(true))
 }
 
-fn forward(slide: &Slide, x: &[f32], weight: &[f32], y: &mut [f32]) {
-    sum_terms(slide, &[slide.inputs(0), slide.inputs(1)], slide.output, slide.size, x, weight, y);
+/// Writes the convolution to `y`, which holds zeros.
+pub fn forward(slide: &Slide, x: &[f32], weight: &[f32], y: &mut [f32], finish: Option<&Finish>) {
+    let (rows, columns) = (slide.inputs(0), slide.inputs(1));
+    let sums = Sums {
+        channels: slide.channels,
+        across: slide.window.kernel[1],
+        rows: &rows,
+        runs: &runs(&columns, 1, slide.window.stride[1]),
+        to: slide.output,
+        from: slide.size,
+        values: x,
+        weight,
+        finish,
+    };
+    sums.add_to(y);
 }
 
 /// The gradient to the input is the same sum seen from the other side: over the outputs that a
 /// pixel took part in.
-fn input_gradient(slide: &Slide, weight: &[f32], gy: &[f32], gx: &mut [f32]) {
-    sum_terms(slide, &[slide.outputs(0), slide.outputs(1)], slide.size, slide.output, gy, weight, gx);
+fn add_input_gradient(slide: &Slide, weight: &[f32], gy: &[f32], gx: &mut [f32]) {
+    let (rows, columns) = (slide.outputs(0), slide.outputs(1));
+    let sums = Sums {
+        channels: slide.channels,
+        across: slide.window.kernel[1],
+        rows: &rows,
+        runs: &runs(&columns, slide.window.stride[1], 1),
+        to: slide.size,
+        from: slide.output,
+        values: gy,
+        weight,
+        finish: None,
+    };
+    sums.add_to(gx);
 }
 
-/// Adds to each pixel of `to` the products of `from` and `weight` that `taps` lists for its row
-/// and column.
-fn sum_terms(
-    slide: &Slide,
-    taps: &[Vec<Vec<(usize, usize)>>; 2],
-    to_size: [usize; 2],
-    from_size: [usize; 2],
-    from: &[f32],
-    weight: &[f32],
-    to: &mut [f32],
-) {
-    let channels = slide.channels;
-    let across = slide.window.kernel[1];
-    split::rows(to, to_size[1] * channels, |first, to| {
-        wide(|| {
-            let mut terms: Vec<Term> = Vec::new();
-            for (row, to) in to.chunks_exact_mut(to_size[1] * channels).enumerate() {
-                let (image, y) = ((first + row) / to_size[0], (first + row) % to_size[0]);
-                for (to, across_taps) in to.chunks_exact_mut(channels).zip(&taps[1]) {
-                    terms.clear();
-                    for &(tap_row, from_y) in &taps[0][y] {
-                        let line = (image * from_size[0] + from_y) * from_size[1];
-                        terms.extend(
-                            across_taps
-                                .iter()
-                                .map(|&(tap, x)| ((line + x) * channels, (tap_row * across + tap) * channels)),
-                        );
-                    }
-                    add_products(to, from, weight, &terms);
+/// Pixels of a row that see the same taps.
+struct Run {
+    /// The first, how many, and the distance from one to the next.
+    first: usize,
+    count: usize,
+    step: usize,
+    /// The taps of the first, and by how much what they take moves from one pixel to the next.
+    taps: Taps,
+    moves: usize,
+}
+
+/// Divides columns into runs of up to [`PIXELS`], `step` columns apart, whose taps move by `moves`.
+fn runs(columns: &[Taps], step: usize, moves: usize) -> Vec<Run> {
+    let mut runs: Vec<Run> = Vec::new();
+    for class in 0..step.min(columns.len()) {
+        let mut open = false;
+        for column in (class..columns.len()).step_by(step) {
+            let taps = &columns[column];
+            if let Some(run) = runs.last_mut().filter(|run| open && run.count < PIXELS) {
+                let moved = run.taps.iter().map(|&(tap, from)| (tap, from + run.count * moves));
+                if moved.eq(taps.iter().copied()) {
+                    run.count += 1;
+                    continue;
                 }
             }
-        });
-    });
+            runs.push(Run { first: column, count: 1, step, taps: taps.clone(), moves });
+            open = true;
+        }
+    }
+    runs
 }
 
-/// `to[c] += sum of left[i + c] * right[j + c]` over the terms (i, j).
-#[inline(always)]
-fn add_products(to: &mut [f32], left: &[f32], right: &[f32], terms: &[Term]) {
-    let whole = to.len() / LANES * LANES;
-    for (block, to) in to.chunks_exact_mut(LANES).enumerate() {
-        let start = block * LANES;
-        let mut sum = [0.0_f32; LANES];
-        for &(i, j) in terms {
-            let (left, right) = (&left[i + start..][..LANES], &right[j + start..][..LANES]);
-            for lane in 0..LANES {
-                sum[lane] += left[lane] * right[lane];
+/// For each pixel, the sum over taps of products of pixels and weights.
+struct Sums<'a> {
+    channels: usize,
+    /// Taps of a row of the window.
+    across: usize,
+    /// By row: its taps.
+    rows: &'a [Taps],
+    runs: &'a [Run],
+    /// Height and width of what is written, and of what is read.
+    to: [usize; 2],
+    from: [usize; 2],
+    values: &'a [f32],
+    weight: &'a [f32],
+    finish: Option<&'a Finish<'a>>,
+}
+
+impl Sums<'_> {
+    fn add_to(&self, to: &mut [f32]) {
+        split::rows(to, self.to[1] * self.channels, |first, to| simd::dispatch(Lines { sums: self, first, to }));
+    }
+}
+
+/// Some rows of the sums.
+struct Lines<'a> {
+    sums: &'a Sums<'a>,
+    first: usize,
+    to: &'a mut [f32],
+}
+
+impl WithSimd for Lines<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        let Sums { channels, across, rows, runs, to: to_size, from, values, weight, finish } = *self.sums;
+        let line = to_size[1] * channels;
+        let mut terms: Vec<(&[f32], &[f32])> = Vec::new();
+        for (row, to) in self.to.chunks_exact_mut(line.max(1)).enumerate() {
+            let (image, y) = ((self.first + row) / to_size[0], (self.first + row) % to_size[0]);
+            for run in runs {
+                terms.clear();
+                let reach = (run.count - 1) * run.moves * channels + channels;
+                for &(tap_row, from_y) in &rows[y] {
+                    let line = (image * from[0] + from_y) * from[1];
+                    terms.extend(run.taps.iter().map(|&(tap, from_x)| {
+                        let values = &values[(line + from_x) * channels..][..reach];
+                        (values, &weight[(tap_row * across + tap) * channels..][..channels])
+                    }));
+                }
+                let to = &mut to[run.first * channels..];
+                let (step, moves) = (run.step * channels, run.moves * channels);
+                match run.count {
+                    4 => add_products::<S, 4>(simd, &terms, channels, moves, to, step),
+                    3 => add_products::<S, 3>(simd, &terms, channels, moves, to, step),
+                    2 => add_products::<S, 2>(simd, &terms, channels, moves, to, step),
+                    _ => add_products::<S, 1>(simd, &terms, channels, moves, to, step),
+                }
+            }
+            if let Some(finish) = finish {
+                for (column, to) in to.chunks_exact_mut(channels).enumerate() {
+                    finish((self.first + row) * line + column * channels, 0..channels, to);
+                }
             }
         }
-        for lane in 0..LANES {
-            to[lane] += sum[lane];
-        }
-    }
-    for channel in whole..to.len() {
-        let sum: f32 = terms.iter().map(|&(i, j)| left[i + channel] * right[j + channel]).sum();
-        to[channel] += sum;
     }
 }
 
-fn weight_gradient(slide: &Slide, x: &[f32], gy: &[f32], gw: &mut [f32]) {
-    let lines = slide.batch * slide.output[0];
-    let parts = split::map(lines, SPLITS, 4, |lines| {
-        let mut part = vec![0.0; gw.len()];
-        wide(|| add_lines(slide, x, gy, lines, &mut part));
-        part
-    });
-    for part in parts {
-        split::add_into(gw, &part);
-    }
-}
-
-/// Adds the share of some output rows of the batch to the gradient of the weights.
+/// Adds to `COUNT` pixels, `step` values apart, the products of what lies `moves` values apart with the
+/// same weights.
 #[inline(always)]
-fn add_lines(slide: &Slide, x: &[f32], gy: &[f32], lines: Range<usize>, gw: &mut [f32]) {
-    let channels = slide.channels;
-    let [_, out_width] = slide.output;
-    let across = slide.window.kernel[1];
-    let rows = slide.inputs(0);
-    // For each tap across: the output columns where it is over a pixel, with that pixel's column.
-    let mut pairs = vec![Vec::new(); across];
-    for (position, inputs) in slide.inputs(1).into_iter().enumerate() {
-        for (tap, at) in inputs {
-            pairs[tap].push((position * channels, at * channels));
+fn add_products<S: Simd, const COUNT: usize>(
+    simd: S,
+    terms: &[(&[f32], &[f32])],
+    channels: usize,
+    moves: usize,
+    to: &mut [f32],
+    step: usize,
+) {
+    let whole = channels / S::LANES * S::LANES;
+    for channel in (0..whole).step_by(S::LANES) {
+        let mut sums = [simd.splat(0.0); COUNT];
+        for (pixel, sum) in sums.iter_mut().enumerate() {
+            *sum = simd.read(&to[pixel * step + channel..]);
+        }
+        for &(values, weight) in terms {
+            debug_assert!(values.len() == (COUNT - 1) * moves + channels && weight.len() == channels);
+            // SAFETY: the slices of terms were cut to reach over all channels of all pixels, and a whole
+            // vector of channels begins at `channel`.
+            unsafe {
+                let weight = simd.load(weight.as_ptr().add(channel));
+                for (pixel, sum) in sums.iter_mut().enumerate() {
+                    *sum = simd.mul_add(simd.load(values.as_ptr().add(pixel * moves + channel)), weight, *sum);
+                }
+            }
+        }
+        for (pixel, sum) in sums.iter().enumerate() {
+            simd.write(&mut to[pixel * step + channel..][..S::LANES], *sum);
         }
     }
-    for line in lines {
-        let (image, y) = (line / slide.output[0], line % slide.output[0]);
-        let gy = &gy[line * out_width * channels..][..out_width * channels];
-        for &(tap_row, from_y) in &rows[y] {
-            let x = &x[(image * slide.size[0] + from_y) * slide.size[1] * channels..];
-            for (tap, pairs) in pairs.iter().enumerate() {
-                let gw = &mut gw[(tap_row * across + tap) * channels..][..channels];
-                add_products(gw, gy, x, pairs);
+    if whole < channels {
+        for pixel in 0..COUNT {
+            let to = &mut to[pixel * step + whole..pixel * step + channels];
+            let mut sum = simd.read(to);
+            for &(values, weight) in terms {
+                let values = &values[pixel * moves + whole..pixel * moves + channels];
+                sum = simd.mul_add(simd.read(values), simd.read(&weight[whole..]), sum);
             }
+            simd.write(to, sum);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn runs_cover_each_column_once() {
+        let window = crate::Window {
+            kernel: [3, 3],
+            stride: [2, 2],
+            dilation: [1, 1],
+            padding: crate::Padding::symmetric(1, 1),
+        };
+        let slide = Slide::new("test", &[1, 13, 13, 8], &window).unwrap();
+        for (columns, step, moves) in [(slide.inputs(1), 1, 2), (slide.outputs(1), 2, 1)] {
+            let runs = runs(&columns, step, moves);
+            let covers = |run: &Run| (0..run.count).map(|pixel| run.first + pixel * run.step).collect::<Vec<_>>();
+            let mut covered: Vec<usize> = runs.iter().flat_map(covers).collect();
+            covered.sort_unstable();
+            assert_eq!(covered, (0..columns.len()).collect::<Vec<_>>());
+            assert!(runs.iter().any(|run| run.count == PIXELS));
         }
     }
 }

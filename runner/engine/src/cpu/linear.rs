@@ -2,7 +2,7 @@
 
 use super::super::{Cpu, EngineError, Result, Tape, Tensor};
 use super::buffer::Slot;
-use super::gemm::{Into, Matrix, multiply_on_all};
+use super::plane::Plane;
 use super::split;
 use super::wide::wide;
 
@@ -12,10 +12,8 @@ pub fn matmul(tape: &mut Tape<Cpu>, x: &Tensor<Cpu>, weight: &Tensor<Cpu>) -> Re
     if inputs != weight_inputs {
         return Err(misfit(x, weight));
     }
-    let y = Tensor::filled(x.device(), &[rows, outputs], |y| {
-        let (x, weight) = (Matrix::new(x.values(), rows, inputs), Matrix::new(weight.values(), inputs, outputs));
-        multiply_on_all(y, x, weight, Into::Overwrite);
-    })?;
+    let plane = Plane::product(rows, inputs, outputs);
+    let y = Tensor::filled(x.device(), &[rows, outputs], |y| plane.forward(x.values(), weight.values(), y, None))?;
     if !tape.records(&[x, weight]) {
         return Ok(y);
     }
@@ -24,14 +22,11 @@ pub fn matmul(tape: &mut Tape<Cpu>, x: &Tensor<Cpu>, weight: &Tensor<Cpu>) -> Re
     let weight = of_x.is_some().then(|| weight.clone());
     tape.push(move |flow| {
         let gy = of_y.take(flow)?;
-        let gy = Matrix::new(&gy, rows, outputs);
         if let (Some(of_weight), Some(x)) = (of_weight, x) {
-            let x = Matrix::new(x.values(), rows, inputs);
-            multiply_on_all(of_weight.get(flow)?, x.transposed(), gy, Into::Add);
+            plane.add_weight_gradient(x.values(), &gy, of_weight.get(flow)?);
         }
         if let (Some(of_x), Some(weight)) = (of_x, weight) {
-            let weight = Matrix::new(weight.values(), inputs, outputs);
-            multiply_on_all(of_x.get(flow)?, gy, weight.transposed(), Into::Add);
+            plane.add_input_gradient(weight.values(), &gy, of_x.get(flow)?);
         }
         Ok(())
     });

@@ -5,7 +5,8 @@
 //! reused at once, and adds to the gradients of those operands alone that want one.
 //!
 //! Work is split over rayon's global pool in ways that depend on the sizes alone (see `split`):
-//! the results are the same to the last bit on any number of threads and any width of vectors.
+//! the results are the same to the last bit on any number of threads. They are not on all sets of vector
+//! instructions: some round a product before it is added (see `simd`).
 
 // A loop is compiled for wide vectors only where it is inlined into `wide`.
 #![allow(clippy::inline_always)]
@@ -13,32 +14,43 @@
 mod activation;
 mod batch_norm;
 mod buffer;
-mod columns;
 mod concat;
 mod conv;
+mod conv_batch_norm;
+mod conv_forward;
 mod conv_transpose;
 mod cross_entropy;
 mod curve;
 mod depthwise;
+mod depthwise_weights;
 mod focal;
 pub(crate) mod foreign;
-mod gemm;
+mod input_gradient;
 mod linear;
 mod max_pool;
 mod mean_pool;
+mod packed;
 mod penalty;
+mod plane;
 mod scale;
+mod scratch;
+mod simd;
 mod split;
 mod squared_error;
+mod sweep;
 mod update;
 mod upsample;
+mod weight_gradient;
 mod wide;
+mod winograd;
 
 use super::{
     Activation, AdamWStep, BatchStatistics, Broadcast, Cpu, Foreign, Gradients, Interpolation, KernelSet, Kernels,
-    Pull, Result, SgdStep, Tape, Tensor, Window, assembled,
+    Normalization, Pull, Result, SgdStep, Tape, Tensor, Window, assembled,
 };
 use std::sync::Arc;
+
+pub use simd::instructions;
 
 /// Runs the fast kernel of this name, or the assembled one if the tape asks for it.
 macro_rules! choose {
@@ -52,7 +64,7 @@ macro_rules! choose {
 
 impl Kernels for Cpu {
     fn describe(&self) -> String {
-        format!("CPU, {} threads", rayon::current_num_threads())
+        format!("CPU, {} threads, {}", rayon::current_num_threads(), instructions())
     }
 
     fn conv2d(
@@ -63,6 +75,24 @@ impl Kernels for Cpu {
         groups: usize,
     ) -> Result<Tensor<Self>> {
         choose!(conv::conv2d(tape, x, weight, window, groups))
+    }
+
+    fn conv2d_batch_norm(
+        tape: &mut Tape<Self>,
+        x: &Tensor<Self>,
+        weight: &Tensor<Self>,
+        window: &Window,
+        groups: usize,
+        norm: &Normalization<Self>,
+        residual: Option<&Tensor<Self>>,
+        activation: Option<Activation>,
+    ) -> Result<Tensor<Self>> {
+        let operands = [Some(x), Some(weight), Some(norm.scale), Some(norm.shift), residual];
+        let recorded = operands.into_iter().flatten().any(|operand| tape.records(&[operand]));
+        if recorded || tape.kernels() == KernelSet::Assembled {
+            return assembled::conv2d_batch_norm(tape, x, weight, window, groups, norm, residual, activation);
+        }
+        conv_batch_norm::conv2d_batch_norm(x, weight, window, groups, norm, residual, activation)
     }
 
     fn matmul(tape: &mut Tape<Self>, x: &Tensor<Self>, weight: &Tensor<Self>) -> Result<Tensor<Self>> {

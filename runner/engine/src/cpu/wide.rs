@@ -1,14 +1,23 @@
 //! Loops compiled for the widest vectors that the processor has.
 
-use pulp::Arch;
-use std::sync::OnceLock;
+use super::simd::{self, Simd, WithSimd};
 
-/// Runs `f` compiled for the widest vectors found at run time (AVX-512, AVX2, NEON, ...).
+/// Runs `f` compiled for the set of vector instructions that was chosen (AVX-512, AVX2, NEON, ...).
 ///
 /// The compiler vectorises the loops inside; it does not contract `a * b + c`, so the numbers are
 /// the same whatever the width.
 #[inline(always)]
 pub fn wide<R>(f: impl FnOnce() -> R) -> R {
-    static ARCH: OnceLock<Arch> = OnceLock::new();
-    ARCH.get_or_init(Arch::new).dispatch(f)
+    simd::dispatch(Plain(f))
+}
+
+struct Plain<F>(F);
+
+impl<F: FnOnce() -> R, R> WithSimd for Plain<F> {
+    type Output = R;
+
+    #[inline(always)]
+    fn run<S: Simd>(self, _: S) -> R {
+        (self.0)()
+    }
 }

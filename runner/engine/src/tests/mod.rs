@@ -1,11 +1,13 @@
 //! Every operation and every gradient, on both sets of kernels, against naive references in `f64`.
 
-mod check;
+mod alone;
+pub mod check;
 mod conv;
 mod decoder;
 mod elementwise;
 mod focal;
 mod foreign;
+mod fused;
 mod linear;
 mod net;
 mod norm;

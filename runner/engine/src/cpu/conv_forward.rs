@@ -1,0 +1,51 @@
+//! Convolution forward: one sweep of its window a group.
+
+use super::super::winograd::Winograd;
+use super::packed::{Layout, Packed};
+use super::plane::Plane;
+use super::simd::Instructions;
+use super::sweep::{Finish, Source, Sweep, Tap, Target};
+
+impl Plane {
+    /// Writes the convolution of `x` with `weight` to `y`.
+    pub fn forward(&self, x: &[f32], weight: &[f32], y: &mut [f32], finish: Option<&Finish>) {
+        if self.forward_by_winograd(Winograd::chosen(), x, weight, y, finish) {
+            return;
+        }
+        match self.row_by_row() {
+            Some(rows) => rows.forward_as_is(&self.pad(x), weight, y, finish),
+            None => self.forward_as_is(x, weight, y, finish),
+        }
+    }
+
+    /// Tap by tap.
+    pub(super) fn forward_as_is(&self, x: &[f32], weight: &[f32], y: &mut [f32], finish: Option<&Finish>) {
+        let tiles = Instructions::chosen().tiles();
+        let all = self.all_outputs();
+        for group in 0..self.groups {
+            let layout = Layout { first: group * self.outputs, tap: self.inputs * all, row: all, column: 1 };
+            let weights = Packed::new(weight, layout, self.taps(), self.inputs, self.outputs, tiles);
+            let source = Source {
+                values: x,
+                size: self.size,
+                pixel: self.pixel,
+                line: self.line,
+                channel: group * self.inputs,
+                step: self.stride,
+            };
+            let target = Target {
+                size: self.output,
+                first: [0, 0],
+                step: [1, 1],
+                pixel: all,
+                channel: group * self.outputs,
+                add: false,
+            };
+            let along = |axis: usize, tap: usize| (tap * self.dilation[axis]) as isize - self.before[axis] as isize;
+            let tap =
+                |tap: usize| Tap { weights: tap, at: [along(0, tap / self.kernel[1]), along(1, tap % self.kernel[1])] };
+            let taps = (0..self.taps()).map(tap).collect();
+            Sweep { batch: self.batch, grid: self.output, taps, source, target, weights: &weights }.run(y, finish);
+        }
+    }
+}
