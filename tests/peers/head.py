@@ -27,7 +27,7 @@ def spec(data, name):
 
 
 def compare(data, rounds):
-    program = built("--bin", "runner")
+    program = built("runner")
     rows = []
     with tempfile.TemporaryDirectory() as folder:
         folder = Path(folder)

@@ -16,7 +16,7 @@ MODES = ("decode", "evaluate", "train")
 
 
 def compare(data, rounds):
-    program = built("--bench", "loading")
+    program = built("loading")
     rows = []
     with tempfile.TemporaryDirectory() as folder:
         folder = Path(folder)

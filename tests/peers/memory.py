@@ -26,7 +26,7 @@ def spec(data, what, more=""):
 
 
 def compare(rounds):
-    program = built("--bin", "runner")
+    program = built("runner")
     rows = []
     with tempfile.TemporaryDirectory() as folder:
         folder = Path(folder)

@@ -31,7 +31,7 @@ def spec(data, size):
 
 
 def compare(rounds, svg):
-    program = built("--bin", "runner")
+    program = built("runner")
     times = {}
     with tempfile.TemporaryDirectory() as folder:
         folder = Path(folder)

@@ -23,7 +23,7 @@ def spec(data, seed):
 
 
 def compare(data, seeds):
-    program = built("--bin", "runner")
+    program = built("runner")
     ours, theirs, accuracies, peaks = [], [], ([], []), {}
     with tempfile.TemporaryDirectory() as folder:
         folder = Path(folder)

@@ -18,12 +18,17 @@ ENVIRONMENT = os.environ | {
 }
 
 
-def built(*arguments):
-    """Builds runner's side with cargo; gives the path of the program."""
-    command = ["cargo", "build", "--release", "-p", "runner", *arguments, "--message-format", "json"]
+# In one go, so that cargo compiles the library once: benches want features of dependencies that the binary does not.
+PROGRAMS = ("--bin", "runner", "--bench", "steps", "--bench", "loading")
+
+
+def built(name):
+    """Builds runner's side with cargo; gives the path of one of its programs."""
+    command = ["cargo", "build", "--release", "-p", "runner", *PROGRAMS, "--message-format", "json"]
     done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True)
-    programs = [json.loads(line).get("executable") for line in done.stdout.splitlines()]
-    return [program for program in programs if program][-1]
+    messages = (json.loads(line) for line in done.stdout.splitlines())
+    programs = (message for message in messages if message.get("executable"))
+    return next(made["executable"] for made in programs if made["target"]["name"] == name)
 
 
 class Side:

@@ -1,6 +1,7 @@
 """`step` and `forward`: the same net on the same shapes, runner and torch by turns."""
 
 import statistics
+import sys
 
 from sides import NAMES, Ratio, Side, built, mebibytes, python, table
 
@@ -12,12 +13,13 @@ ROUND = 1.0
 
 
 def compare(mode, rounds, backbones=NAMES, sizes=SIZES):
-    program = built("--bench", "steps")
+    program = built("steps")
     floor = Floor(program)
     rows = []
     for size in sizes:
         for backbone in backbones:
             rows.append(row(program, floor, mode, backbone, size, rounds))
+            print(*rows[-1][:3], file=sys.stderr, flush=True)
     print(f"{mode}, batch {BATCH}: seconds of runner over seconds of torch, median of {rounds} rounds (least to most)\n")
     head = ["net", "px", "runner / torch", "torch's faster layout", "runner ms", "torch ms", "floor ms"]
     table([*head, "runner peak", "torch peak"], rows)
