@@ -30,3 +30,21 @@ fn another_seed_gives_other_losses() {
     let events = place.events("other");
     assert_ne!(of_kind(&events, "epoch_finished").next().unwrap()["train_loss"], one[0].0);
 }
+
+/// `engine.winograd` changes the last bits, and not more.
+#[test]
+fn winograd_of_either_size_gives_about_the_same_losses() {
+    let place = Place::new();
+    let spec = SMALL.replace(
+        "layers:\n",
+        "layers:\n  - conv2d: { out: 16, kernel: 3, padding: 1 }\n  - conv2d: { out: 16, kernel: 3, padding: 1 }\n",
+    );
+    assert_ne!(spec, SMALL);
+    let first = |winograd: &str| {
+        place.train(&spec, winograd, &["--set", &format!("engine.winograd={winograd}")]);
+        of_kind(&place.events(winograd), "epoch_finished").next().unwrap()["train_loss"].as_f64().unwrap()
+    };
+    let [off, f2, f4] = ["off", "f2", "f4"].map(first);
+    assert!(off != f2 && f2 != f4 && off != f4, "{off} {f2} {f4}");
+    assert!((off - f2).abs() < 1e-3 * off && (off - f4).abs() < 1e-2 * off, "{off} {f2} {f4}");
+}

@@ -55,6 +55,11 @@ pub trait Kernels: Device<f32> + Cache + Synchronize {
         "NVIDIA GPU".to_owned()
     }
 
+    /// What its numbers depend on in their last bits, besides what is computed.
+    fn rounding(&self) -> String {
+        self.describe()
+    }
+
     /// Two-dimensional convolution (cross-correlation) without bias.
     fn conv2d(
         tape: &mut Tape<Self>,

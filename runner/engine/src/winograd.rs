@@ -1,10 +1,13 @@
 //! Which convolutions by 3x3 windows save multiplications.
 
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use std::sync::atomic::{AtomicU8, Ordering};
 
 /// How the fast kernels of the CPU compute convolutions by 3x3 windows with stride 1, where it pays: by
 /// Winograd's minimal filtering (Lavin and Gray 2016). It is a setting of the process.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
 pub enum Winograd {
     /// Tap by tap.
     Off,

@@ -1,11 +1,12 @@
 //! `runner evaluate RUN`.
 
 use super::CommandError;
+use super::on_device::on_device;
 use super::trained::Trained;
 use crate::data::cache::Leads;
 use crate::data::{self, Dataset, Loader};
 use crate::engine::Kernels;
-use crate::engine::device::{DeviceTask, with_device};
+use crate::engine::device::DeviceTask;
 use crate::metrics::Confusion;
 use crate::report::scores;
 use crate::spec::Pipeline;
@@ -37,8 +38,8 @@ pub fn run(args: &EvaluateArgs, out: &mut impl Write) -> Result<(), CommandError
     };
     let reconstructs = trained.reconstructs();
     let description = data.facts.description.clone();
-    let device = trained.spec.device;
-    let evaluation = with_device(device, Evaluate { trained, data, samples })??;
+    let spec = trained.spec.clone();
+    let evaluation = on_device(&spec, Evaluate { trained, data, samples })??;
     if reconstructs {
         return told(&evaluation, &description, args.json, out);
     }

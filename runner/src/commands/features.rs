@@ -1,12 +1,13 @@
 //! `runner features SPEC|RUN`: what a net sees in images, as arrays for other programs.
 
 use super::CommandError;
+use super::on_device::on_device;
 use super::trained::Trained;
 use crate::augment::Augmentation;
 use crate::data::cache::Leads;
 use crate::data::npz_writer::{self, Values};
 use crate::data::{self, Dataset, Loader};
-use crate::engine::device::{DeviceTask, with_device};
+use crate::engine::device::DeviceTask;
 use crate::engine::{Kernels, Tensor};
 use crate::heads::{Fitted, Head, Logistic};
 use crate::net::{Graph, Net, NodeId, Params};
@@ -83,7 +84,7 @@ pub fn run(args: &FeaturesArgs, out: &mut impl Write) -> Result<(), CommandError
     let shape = from.graph.live_at(node).first().map_or_else(Vec::new, |&source| from.graph.shape_of(source).dims());
     let spec = from.spec.clone();
     let order: Vec<usize> = samples.iter().map(|(sample, _)| *sample).collect();
-    let features = with_device(spec.device, Extract { from, data: data.clone(), order, node })??;
+    let features = on_device(&spec, Extract { from, data: data.clone(), order, node })??;
     write(&args.out, &data, &samples, &features, &shape)?;
     let dims: Vec<String> = shape.iter().map(ToString::to_string).collect();
     let images = grouped(features.samples.len());

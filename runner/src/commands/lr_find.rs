@@ -5,7 +5,7 @@ use super::{CommandError, SpecArgs};
 use crate::atomic;
 use crate::data::{Dataset, Loader};
 use crate::engine::Kernels;
-use crate::engine::device::{DeviceTask, with_device};
+use crate::engine::device::DeviceTask;
 use crate::net::Net;
 use crate::plan::{PhasePlan, Plan};
 use crate::report::lr_curve;
@@ -59,7 +59,7 @@ pub fn run(args: &LrFindArgs, out: &mut impl Write) -> Result<(), CommandError> 
         rate(range.to)
     )?;
     let task = Find { plan: &plan, phase, data, range, stop: stop_on_interrupt() };
-    let curve = with_device(plan.spec.device, task)??;
+    let curve = on_device(&plan.spec, task)??;
     let suggestion = curve.suggestion();
     writeln!(out, "{}", lr_curve::text(&curve, suggestion.as_ref()))?;
     say(out, &plan, number, &curve, suggestion.as_ref())?;

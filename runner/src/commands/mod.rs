@@ -12,6 +12,7 @@ mod folds;
 pub mod inspect;
 pub mod loaded;
 pub mod lr_find;
+mod on_device;
 pub mod plan;
 pub mod plugin;
 pub mod predict;

@@ -1,10 +1,11 @@
 //! `runner predict RUN IMAGE...`.
 
 use super::CommandError;
+use super::on_device::on_device;
 use super::trained::Trained;
 use crate::augment::{Pixels, Prepare, Views};
 use crate::data::{Batch, decode};
-use crate::engine::device::{DeviceTask, with_device};
+use crate::engine::device::DeviceTask;
 use crate::engine::{KernelSet, Kernels};
 use crate::metrics::{Answers, largest};
 use crate::train::evaluate::logits;
@@ -45,8 +46,8 @@ pub fn run(args: &PredictArgs, out: &mut impl Write) -> Result<(), CommandError>
         let advice = format!("`runner evaluate {} --data FOLDER` says how far its images are off", args.run.display());
         return Err(CommandError::RunDir(format!("{} {problem}: {advice}", args.run.display())));
     }
-    let device = trained.spec.device;
-    let predictions = with_device(device, Predict { trained, images: &args.images })??;
+    let spec = trained.spec.clone();
+    let predictions = on_device(&spec, Predict { trained, images: &args.images })??;
     let width = predictions.iter().map(|prediction| prediction.image.chars().count()).max().unwrap_or(0);
     for prediction in predictions {
         if args.json {

@@ -1,10 +1,10 @@
 //! `runner replay RUN`.
 
 use super::CommandError;
+use super::on_device::on_device;
 use super::resume::kept;
 use super::run::{Train, exit_code, given_run_dir, held, open_data, run_dir_of, stop_on_interrupt};
 use crate::cache;
-use crate::engine::device::with_device;
 use crate::train::lock::RunLock;
 use crate::train::reload::Replayed;
 use crate::train::reload::replayed::Past;
@@ -41,7 +41,7 @@ pub fn run(run: &Path, run_dir: Option<PathBuf>) -> Result<ExitCode, CommandErro
         command: format!("runner replay {}", run.display()),
         plan: Arc::new(first.plan),
     };
-    let outcome = with_device(job.plan.spec.device, Train { job, from: None, pending: None })??;
+    let outcome = on_device(&Arc::clone(&job.plan).spec, Train { job, from: None, pending: None })??;
     if outcome == Outcome::Interrupted {
         return Ok(exit_code(outcome, dir.path()));
     }

@@ -1,9 +1,9 @@
 //! `runner resume RUN`.
 
 use super::CommandError;
+use super::on_device::on_device;
 use super::run::{Train, WatchArgs, exit_code, held, open_data, run_dir_of, stop_on_interrupt};
 use crate::cache;
-use crate::engine::device::with_device;
 use crate::plan::runs::is_run;
 use crate::spec::{Override, Pipeline, load_text, resolved};
 use crate::train::lock::RunLock;
@@ -68,7 +68,7 @@ pub fn run(run: &Path, watch: &WatchArgs) -> Result<ExitCode, CommandError> {
         command: origin.command(),
         plan: Arc::new(kept.plan),
     };
-    let outcome = with_device(job.plan.spec.device, Train { job, from, pending })??;
+    let outcome = on_device(&Arc::clone(&job.plan).spec, Train { job, from, pending })??;
     Ok(exit_code(outcome, run))
 }
 

@@ -1,11 +1,12 @@
 //! `runner run SPEC`.
 
 use super::CommandError;
+use super::on_device::on_device;
 use crate::cache;
 use crate::data::cache::Leads;
 use crate::data::{self, BadImage, Dataset};
 use crate::engine::Kernels;
-use crate::engine::device::{DeviceTask, keep_nothing, with_device};
+use crate::engine::device::{DeviceTask, keep_nothing};
 use crate::net::Net;
 use crate::plan::Plan;
 use crate::plan::runs::is_run;
@@ -153,7 +154,7 @@ pub fn one(
         command: origin.command(),
         plan: Arc::new(plan),
     };
-    Ok(with_device(job.plan.spec.device, Train { job, from: None, pending: None })??)
+    Ok(on_device(&Arc::clone(&job.plan).spec, Train { job, from: None, pending: None })??)
 }
 
 /// The run directory cannot be had.

@@ -1,6 +1,6 @@
 //! The top level of a spec.
 
-use super::{Backbone, Bytes, Cache, Checkpoints, Data, Path, Plugins, Schedule, Task, Weights};
+use super::{Backbone, Bytes, Cache, Checkpoints, Data, Engine, Path, Plugins, Schedule, Task, Weights};
 use crate::augment::Augmentation;
 use crate::heads::Head;
 use crate::layers::AnyLayer;
@@ -20,6 +20,9 @@ pub struct Pipeline {
     /// Where to compute: `auto`, `cpu`, `cuda`, `cuda:1`.
     #[serde(default)]
     pub device: crate::engine::DeviceName,
+    /// How the CPU computes: `{ winograd: f4 }`.
+    #[serde(default, skip_serializing_if = "Engine::is_default")]
+    pub engine: Engine,
     /// The most memory that training may take, as far as the plan can tell: `2GiB`, `512MiB`, `1.5GB`.
     /// Each phase then computes its batches in the largest pieces that fit; see `data.micro_batch`.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -67,6 +67,10 @@ impl Kernels for Cpu {
         format!("CPU, {} threads, {}", rayon::current_num_threads(), instructions())
     }
 
+    fn rounding(&self) -> String {
+        format!("CPU, {}, {:?}", instructions(), Winograd::chosen())
+    }
+
     fn conv2d(
         tape: &mut Tape<Self>,
         x: &Tensor<Self>,

@@ -52,9 +52,9 @@ impl Cache {
     /// The rows that a phase keeps; `None` where it keeps none. Those of `before` are kept where they are of
     /// the same part of the net. Files are in `folder`.
     pub fn open<D: Kernels>(
+        (device, net): (&D, &Net<D>),
         plan: &Plan,
         phase: &PhasePlan,
-        net: &Net<D>,
         data: &Dataset,
         folder: &Path,
         before: Option<Cache>,
@@ -63,7 +63,7 @@ impl Cache {
         let (spec, draws) = (&plan.spec.cache, recipe::of_draws(plan));
         let bytes = kept.bytes(kept.rows(data.train.len(), data.val.len()), spec);
         let place = kept.place(bytes, spec);
-        let recipe = recipe::of_prefix(plan, net, kept.at);
+        let recipe = recipe::of_prefix(device, plan, net, kept.at);
         let before = before.filter(|before| before.draws == draws && before.precision == spec.precision);
         let before = match before {
             Some(before) if before.recipe == recipe && before.place() == place => {
@@ -71,7 +71,7 @@ impl Cache {
             }
             // A file that it has open must be closed before it is opened again.
             before => before.filter(|before| {
-                before.kept.at < kept.at && before.recipe == recipe::of_prefix(plan, net, before.kept.at)
+                before.kept.at < kept.at && before.recipe == recipe::of_prefix(device, plan, net, before.kept.at)
             }),
         };
         let form = (kept.width, spec.precision);

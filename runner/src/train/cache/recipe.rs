@@ -9,11 +9,10 @@ use sha2::{Digest, Sha256};
 
 /// A hash over what the activations at a node depend on besides the image and what is drawn for it: the layers
 /// and tensors before it, how images come to their form, the program and the vectors that it computes with.
-pub fn of_prefix<D: Kernels>(plan: &Plan, net: &Net<D>, at: NodeId) -> String {
+pub fn of_prefix<D: Kernels>(device: &D, plan: &Plan, net: &Net<D>, at: NodeId) -> String {
     let mut hash = Sha256::new();
-    for fact in [env!("CARGO_PKG_VERSION"), std::env::consts::ARCH, std::any::type_name::<D>()] {
-        text(&mut hash, fact);
-    }
+    text(&mut hash, env!("CARGO_PKG_VERSION"));
+    text(&mut hash, &device.rounding());
     text(&mut hash, &format!("{:?} {:?}", plan.normalize, plan.spec.data.image));
     for plugin in &plan.plugins {
         text(&mut hash, &plugin.sha256);

@@ -18,7 +18,7 @@ impl<D: Kernels> Run<'_, D> {
     pub(super) fn open_cache(&mut self, phase: &PhasePlan) -> Result<(), TrainError> {
         let plan = Arc::clone(&self.job.plan);
         let Job { data, features, .. } = &self.job;
-        let opened = Cache::open(&plan, phase, &self.net, data, features, self.cache.take());
+        let opened = Cache::open((self.device, &self.net), &plan, phase, data, features, self.cache.take());
         let Some(Opened { mut cache, before }) = opened else { return Ok(()) };
         if let Some(before) = before {
             let all = cache.all(&self.job.data);
