@@ -35,7 +35,8 @@ def arguments():
     command("head", 5, "ten epochs of a head on a frozen backbone", data=True)
     command("schedule", 5, "pipelines/medical.yaml under Lightning; a round is a seed", data=True)
     command("memory", 5, "peak memory of whole processes")
-    command("loader", 7, "images a second at two workers", data=True)
+    loading = command("loader", 7, "images a second at two workers", data=True)
+    loading.add_argument("--large", type=int, default=500, help="how many images of 1024 px")
     scaling = command("scaling", 3, "an epoch's time against images, size, classes, threads")
     scaling.add_argument("--svg", default="scaling.svg", help="where to draw it")
     everything = command("all", 5, "all of these", data=True)
@@ -66,7 +67,7 @@ def main():
         "head": lambda: head.compare(given.data, rounds),
         "schedule": lambda: schedule.compare(given.data, rounds),
         "memory": lambda: memory.compare(rounds),
-        "loader": lambda: loader.compare(given.data, rounds),
+        "loader": lambda: loader.compare(given.data, rounds, getattr(given, "large", 500)),
         "scaling": lambda: scaling.compare(rounds, given.svg),
     }
     for command in ways if given.command == "all" else [given.command]:

@@ -9,19 +9,18 @@ from sides import THREADS, Ratio, Side, built, python, table
 
 # Name, pixels of the files, pixels of the net's input.
 FOLDERS = (("small", 96, 96), ("large", 1024, 224))
-LARGE = 500
 # What runner keeps in the second of its columns: all of both folders.
 CACHE = "4GiB"
 MODES = ("decode", "evaluate", "train")
 
 
-def compare(data, rounds):
+def compare(data, rounds, count):
     program = built("loading")
     rows = []
     with tempfile.TemporaryDirectory() as folder:
         folder = Path(folder)
         small = images.copied(data, folder / "small", FOLDERS[0][1], len(images.found(data)))
-        large = images.generated(folder / "large", LARGE, FOLDERS[1][1])
+        large = images.generated(folder / "large", count, FOLDERS[1][1])
         for (name, pixels, size), where in zip(FOLDERS, (small, large)):
             for mode in MODES:
                 rows.append([f"{name}, {pixels} px", size, mode, *row(program, where, size, mode, rounds)])
