@@ -1,5 +1,6 @@
 //! `runner lr-find SPEC`: which learning rate?
 
+use super::on_device::on_device;
 use super::run::{open_data, stop_on_interrupt};
 use super::{CommandError, SpecArgs};
 use crate::atomic;

@@ -68,7 +68,7 @@ impl Kernels for Cpu {
     }
 
     fn rounding(&self) -> String {
-        format!("CPU, {}, {:?}", instructions(), Winograd::chosen())
+        format!("CPU, {}, {:?}", instructions(), super::Winograd::chosen())
     }
 
     fn conv2d(
