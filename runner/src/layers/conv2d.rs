@@ -1,5 +1,5 @@
-use super::{Groups, Layer, LayerError, Layout, Pad, ParamDef, Pass, Role, Shape, arguments, exactly};
-use crate::engine::{Kernels, Tensor, Window};
+use super::{BatchNorm, Groups, Layer, LayerError, Layout, Pad, ParamDef, Pass, Role, Shape, arguments, exactly};
+use crate::engine::{Kernels, Normalization, Tensor, Window};
 use crate::spec::size::Size;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -97,6 +97,26 @@ impl Conv2d {
 
     fn window(&self, size: [usize; 2]) -> Window {
         self.padding.window(size, self.kernel, self.stride, self.dilation)
+    }
+
+    /// The output of this layer without bias, of a batch normalization after it that uses the running
+    /// statistics, of a sum with `residual` after that, and of [`Pass::activation`], in one pass.
+    pub fn forward_with_norm<D: Kernels>(
+        &self,
+        inputs: &[Tensor<D>],
+        weight: &Tensor<D>,
+        norm: &BatchNorm,
+        norm_params: &[Tensor<D>],
+        residual: Option<&Tensor<D>>,
+        pass: &mut Pass<D>,
+    ) -> Result<Tensor<D>, LayerError> {
+        let [x] = exactly(inputs)?;
+        let [_, height, width, channels] = *exactly(x.dims())?;
+        let [scale, shift, mean, variance] = exactly(norm_params)?;
+        let norm = Normalization { scale, shift, mean, variance, eps: norm.eps as f32 };
+        let (window, groups) = (self.window([height, width]), self.groups.over(channels));
+        let activation = pass.activation;
+        Ok(D::conv2d_batch_norm(pass.tape, x, weight, &window, groups, &norm, residual, activation)?)
     }
 
     /// Values that flow into one output, and out of one input, through `channels` input channels.

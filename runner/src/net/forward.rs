@@ -2,8 +2,9 @@
 
 use super::graph::{Graph, Node, NodeId, ParamId, Source};
 use super::params::Params;
+use super::schedule::Followed;
 use crate::engine::{Activation, Kernels, Tape, Tensor};
-use crate::layers::{Layer, LayerError, NormMode, Pass};
+use crate::layers::{AnyLayer, BatchNorm, Conv2d, Layer, LayerError, NormMode, Pass};
 use crate::random::Key;
 use std::ops::Range;
 
@@ -89,7 +90,7 @@ impl<D: Kernels> Net<D> {
         let mut pass = Pass { tape, training, norm, key, samples, activation: None, node: 0, updates };
         for node in walk.nodes.clone().filter(|&node| self.graph.runs(node)) {
             pass.norm = norms.get(node).copied().unwrap_or(NormMode::Inference);
-            walk.step(node, &mut pass).map_err(|error| (node, error))?;
+            walk.step(node, norms, &mut pass).map_err(|error| (node, error))?;
         }
         walk.finish()
     }
@@ -113,14 +114,27 @@ struct Walk<'a, D: Kernels> {
     nodes: Range<NodeId>,
     image: Option<Tensor<D>>,
     outputs: Vec<Option<Tensor<D>>>,
+    /// By node: where its output is already, as it ran in one pass with a node before it.
+    done: Vec<Option<Source>>,
     buffers: Vec<(ParamId, Tensor<D>)>,
+}
+
+/// What runs in one pass with a convolution.
+struct OnePass<'a, D: Kernels> {
+    conv: &'a Conv2d,
+    weight: &'a Tensor<D>,
+    norm: &'a BatchNorm,
+    norm_params: &'a [Tensor<D>],
+    residual: Option<Tensor<D>>,
+    activation: Option<Activation>,
 }
 
 impl<'a, D: Kernels> Walk<'a, D> {
     fn new(net: &'a Net<D>, nodes: Range<NodeId>, given: Activations<D>) -> Self {
         let count = net.graph.nodes.len();
         let nodes = nodes.start.min(count)..nodes.end.min(count);
-        let mut walk = Walk { net, nodes, image: None, outputs: vec![None; count], buffers: Vec::new() };
+        let (outputs, done) = (vec![None; count], vec![None; count]);
+        let mut walk = Walk { net, nodes, image: None, outputs, done, buffers: Vec::new() };
         for (source, tensor) in given {
             *walk.place(source) = Some(tensor);
         }
@@ -145,15 +159,54 @@ impl<'a, D: Kernels> Walk<'a, D> {
         self.nodes.contains(&activation_node).then_some(activation)
     }
 
-    fn step(&mut self, id: NodeId, pass: &mut Pass<D>) -> Result<(), LayerError> {
+    /// What runs in one pass with node `id` where it is a convolution and no gradient is wanted.
+    fn one_pass(
+        &mut self,
+        id: NodeId,
+        norms: &[NormMode],
+        tape: &Tape<D>,
+    ) -> Result<Option<OnePass<'a, D>>, LayerError> {
+        let net = self.net;
+        let Some(Followed { norm, sum }) = net.graph.schedule.followed(id) else { return Ok(None) };
+        let by_given = norms.get(norm).is_none_or(|mode| *mode == NormMode::Inference);
+        let params = |node: NodeId| net.params.tensors().get(net.graph.nodes[node].params.clone());
+        let layers = (&net.graph.nodes[id].layer, &net.graph.nodes[norm].layer);
+        let (AnyLayer::Conv2d(conv), AnyLayer::BatchNorm(layer)) = layers else { return Ok(None) };
+        let (Some([weight]), Some(norm_params)) = (params(id), params(norm)) else { return Ok(None) };
+        let input = self.at(net.graph.nodes[id].inputs[0])?;
+        let sum = sum.filter(|(sum, _)| self.nodes.contains(sum));
+        let residual = sum.map(|(_, other)| self.at(other)).transpose()?;
+        let recorded =
+            [weight, &input].into_iter().chain(norm_params).chain(&residual).any(|operand| tape.records(&[operand]));
+        if !by_given || !self.nodes.contains(&norm) || recorded {
+            return Ok(None);
+        }
+        self.done[norm] = Some(Source::Node(id));
+        if let Some((sum, _)) = sum {
+            self.done[sum] = Some(Source::Node(norm));
+        }
+        let activation = self.fused(sum.map_or(norm, |(sum, _)| sum));
+        Ok(Some(OnePass { conv, weight, norm: layer, norm_params, residual, activation }))
+    }
+
+    fn step(&mut self, id: NodeId, norms: &[NormMode], pass: &mut Pass<D>) -> Result<(), LayerError> {
         let node = &self.net.graph.nodes[id];
+        let one_pass = self.one_pass(id, norms, pass.tape)?;
+        let done = self.done[id].map(|source| self.at(source)).transpose()?;
         let inputs = node.inputs.iter().map(|&input| self.at(input)).collect::<Result<Vec<_>, _>>()?;
         for &input in &node.inputs {
             self.release(input, id);
         }
         let absorbed = self.net.graph.schedule.absorbed(id).is_some_and(|within| self.nodes.contains(&within));
-        let output = if absorbed {
+        let output = if done.is_some() {
+            done
+        } else if absorbed {
             inputs.into_iter().next()
+        } else if let Some(OnePass { conv, weight, norm, norm_params, residual, activation }) = one_pass {
+            pass.activation = activation;
+            let output = conv.forward_with_norm(&inputs, weight, norm, norm_params, residual.as_ref(), pass)?;
+            planned(node, &output)?;
+            Some(output)
         } else {
             pass.node = id as u64;
             pass.tape.enter(id);
@@ -212,7 +265,7 @@ mod tests {
             updates: Vec::new(),
         };
         for node in 0..4 {
-            walk.step(node, &mut pass).unwrap();
+            walk.step(node, &[], &mut pass).unwrap();
             let held = walk.outputs.iter().flatten().count() + walk.image.iter().count();
             assert_eq!((held, walk.outputs[node].is_some()), (1, true), "after node {node}");
         }

@@ -2,7 +2,7 @@
 
 use super::graph::{Graph, NodeId, Source};
 use crate::engine::Activation;
-use crate::layers::Layer;
+use crate::layers::{AnyLayer, Layer};
 
 /// How the nodes of a graph run.
 #[derive(Debug, Clone, Default)]
@@ -14,10 +14,21 @@ pub(super) struct Schedule {
     fused: Vec<Option<(NodeId, Activation)>>,
     /// By node: whether it may run within the one before it.
     absorbed: Vec<Option<NodeId>>,
+    /// By node: what may run in one pass with it, where it is a convolution.
+    followed: Vec<Option<Followed>>,
     /// The last consumer of the image.
     image_until: Option<NodeId>,
     /// By node: the last consumer of its output.
     until: Vec<Option<NodeId>>,
+}
+
+/// What follows a convolution and may run in one pass with it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Followed {
+    /// The batch normalization.
+    pub norm: NodeId,
+    /// The sum after it, and its other term, which is there before the convolution.
+    pub sum: Option<(NodeId, Source)>,
 }
 
 impl Schedule {
@@ -39,11 +50,13 @@ impl Schedule {
                 absorbed[consumer] = Some(id);
             }
         }
+        let followed = (0..graph.nodes.len()).map(|id| followed(graph, &consumers, &fused, id)).collect();
         let mut nodes = graph.nodes.iter().zip(&runs);
         let reads_image = |(node, runs): (&super::Node, &bool)| *runs && node.inputs.contains(&Source::Image);
         Schedule {
             fused,
             absorbed,
+            followed,
             image_until: nodes.rposition(reads_image),
             until: consumers.iter().map(|of_node| of_node.last().copied()).collect(),
             runs,
@@ -75,6 +88,11 @@ impl Schedule {
         self.absorbed.get(node).copied().flatten()
     }
 
+    /// What may run in one pass with the convolution `node`.
+    pub fn followed(&self, node: NodeId) -> Option<Followed> {
+        self.followed.get(node).copied().flatten()
+    }
+
     /// Where the values at `source` are: with an activation that runs within the node, at the
     /// activation.
     pub fn storage(&self, source: Source) -> Source {
@@ -91,6 +109,33 @@ impl Schedule {
             Source::Node(node) => self.until.get(node).copied().flatten(),
         }
     }
+}
+
+/// What may run in one pass with node `id`: it is a convolution without bias, and nothing but a batch
+/// normalization takes its output; nothing but a sum of two takes that one's.
+fn followed(
+    graph: &Graph,
+    consumers: &[Vec<NodeId>],
+    fused: &[Option<(NodeId, Activation)>],
+    id: NodeId,
+) -> Option<Followed> {
+    let AnyLayer::Conv2d(conv) = &graph.nodes[id].layer else { return None };
+    let [norm] = consumers[id][..] else { return None };
+    if conv.bias || !matches!(graph.nodes[norm].layer, AnyLayer::BatchNorm(_)) {
+        return None;
+    }
+    let sum = || {
+        let [sum] = consumers[norm][..] else { return None };
+        let [a, b] = graph.nodes[sum].inputs[..] else { return None };
+        let other = if a == Source::Node(norm) { b } else { a };
+        let is_there = match other {
+            Source::Image => true,
+            Source::Node(node) => node < id,
+        };
+        let is_sum = matches!(graph.nodes[sum].layer, AnyLayer::Add(_)) && fused[norm].is_none();
+        (is_sum && is_there).then_some((sum, other))
+    };
+    Some(Followed { norm, sum: sum() })
 }
 
 /// By node: whether its output is needed for those of `exits`; all are where there are no exits.

@@ -303,6 +303,53 @@ fn a_part_without_its_activations_is_an_error() {
     assert_eq!((node, error.to_string().as_str()), (3, "it lacks the output of `relu1`"));
 }
 
+/// A block with a projection on its shortcut, then one without: each sum can run in one pass with a
+/// convolution, that of the projection or the last of the branch.
+fn shortcuts() -> Graph {
+    fn build(builder: &mut Builder) -> Result<(), BuildError> {
+        builder.stage("body");
+        let conv = |out: usize| Conv2d::new(out, 3).padding(1).without_bias();
+        let x = builder.add("conv1", conv(4), Source::Image)?;
+        let x = builder.add("bn1", BatchNorm::default(), x)?;
+        let branch = builder.add("relu1", Relu {}, x)?;
+        let projected = builder.add("project", Conv2d::new(4, 1).without_bias(), Source::Image)?;
+        let projected = builder.add("project_bn", BatchNorm::default(), projected)?;
+        let x = builder.join("add1", Add::default(), &[branch, projected])?;
+        let trunk = builder.add("relu2", Relu {}, x)?;
+        let x = builder.add("conv2", conv(4), trunk)?;
+        let x = builder.add("bn2", BatchNorm::default(), x)?;
+        let x = builder.join("add2", Add::default(), &[x, trunk])?;
+        builder.stage("head");
+        let x = builder.add("pool", GlobalAvgPool {}, x)?;
+        builder.add("fc", Linear::new(CLASSES), x)?;
+        Ok(())
+    }
+    let mut builder = Builder::new(image(6, 6, 2));
+    build(&mut builder).unwrap();
+    builder.finish()
+}
+
+#[test]
+fn operations_in_one_pass_change_no_bit() {
+    for graph in [residual(), shortcuts()] {
+        let plain = net(graph);
+        let mut wanting = plain.clone();
+        wanting.params.want_grads(&vec![true; plain.graph.params.len()]);
+        let how = How::evaluating();
+        // Where a gradient is wanted, each operation runs by itself.
+        let apart = wanting.forward(&images(&plain.graph), how.run(&mut Tape::recording(how.kernels))).unwrap();
+        let bits = |tensor: &Tensor<Cpu>| tensor.to_vec().iter().map(|value| value.to_bits()).collect::<Vec<_>>();
+        let together = how.forward(&plain);
+        assert_eq!(bits(&together.logits), bits(&apart.logits));
+        let end = plain.graph.end();
+        for boundary in 0..=end {
+            let part = how.part(&plain, 0..boundary, vec![(Source::Image, images(&plain.graph))]);
+            let rest = how.part(&plain, boundary..end, part.live);
+            assert_eq!(bits(&rest.live[0].1), bits(&apart.logits), "cut at {boundary}");
+        }
+    }
+}
+
 #[test]
 fn running_statistics_move_only_where_the_batch_is_used() {
     let net = net(residual());

@@ -20,8 +20,8 @@ pub fn add_weight_gradient(slide: &Slide, x: &[f32], gy: &[f32], gw: &mut [f32])
     let rows = slide.inputs(0);
     let mut sums = Scratch::zeros(lines.div_ceil(length) * len);
     split::chunks(&mut sums, len, |part, gw| {
-        let lines = part * length..((part + 1) * length).min(lines);
-        simd::dispatch(Lines { slide, groups: &groups, rows: &rows, lines, x, gy, gw });
+        let range = part * length..((part + 1) * length).min(lines);
+        simd::dispatch(Lines { slide, groups: &groups, rows: &rows, range, x, gy, gw });
     });
     for part in sums.chunks_exact(len.max(1)) {
         split::add_into(gw, part);
@@ -49,7 +49,7 @@ fn groups(slide: &Slide) -> Vec<Group> {
     let range = |tap: usize| {
         let mut over = (0..slide.output[1]).filter(|&output| under(output, tap).is_some());
         let first = over.next();
-        first.map_or(0..0, |first| first..over.last().unwrap_or(first) + 1)
+        first.map_or(0..0, |first| first..over.next_back().unwrap_or(first) + 1)
     };
     let mut groups = Vec::new();
     for first in (0..across).step_by(TAPS) {
@@ -72,7 +72,7 @@ struct Lines<'a> {
     groups: &'a [Group],
     /// By output row: the taps down that lie over pixels, with the row under each.
     rows: &'a [Vec<(usize, usize)>],
-    lines: Range<usize>,
+    range: Range<usize>,
     x: &'a [f32],
     gy: &'a [f32],
     gw: &'a mut [f32],
@@ -85,7 +85,7 @@ impl WithSimd for Lines<'_> {
     fn run<S: Simd>(self, simd: S) {
         let Slide { size, channels, output, window, .. } = *self.slide;
         let moves = window.stride[1] * channels;
-        for line in self.lines {
+        for line in self.range {
             let (image, y) = (line / output[0], line % output[0]);
             let gy = &self.gy[line * output[1] * channels..][..output[1] * channels];
             for &(tap_row, from_y) in &self.rows[y] {

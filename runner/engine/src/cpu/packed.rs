@@ -79,7 +79,7 @@ impl Packed {
 
     /// One block's columns of one tap's matrix, from a row on.
     #[inline]
-    pub fn from_row(&self, block: Block, tap: usize, row: usize) -> &[f32] {
+    pub fn rows_from(&self, block: Block, tap: usize, row: usize) -> &[f32] {
         let width = block.vectors * self.lanes;
         let start = self.taps * self.rows * block.start + (tap * self.rows + row) * width;
         &self.values[start..self.taps * self.rows * block.start + (tap + 1) * self.rows * width]
@@ -89,6 +89,8 @@ impl Packed {
 /// Copies one block of one matrix, whose first value is the first of `values`.
 #[inline(always)]
 fn pack(values: &[f32], layout: Layout, columns: usize, width: usize, packed: &mut [f32]) {
+    // A few rows at a time, so that what is written stays in the first-level cache.
+    const ROWS: usize = 64;
     if layout.column == 1 {
         for (row, packed) in packed.chunks_exact_mut(width).enumerate() {
             packed[..columns].copy_from_slice(&values[row * layout.row..][..columns]);
@@ -96,8 +98,6 @@ fn pack(values: &[f32], layout: Layout, columns: usize, width: usize, packed: &m
         }
         return;
     }
-    // A few rows at a time, so that what is written stays in the first-level cache.
-    const ROWS: usize = 64;
     for (rows, packed) in packed.chunks_mut(ROWS * width).enumerate() {
         for column in 0..columns {
             let values = &values[rows * ROWS * layout.row + column * layout.column..];
@@ -148,9 +148,9 @@ mod tests {
             Packed::new(&transposed, Layout { first: 0, tap, row: 1, column: rows }, taps, rows, columns, tiles);
         for &block in &plain.blocks {
             for tap in 0..taps {
-                assert_eq!(plain.from_row(block, tap, 0), turned.from_row(block, tap, 0));
+                assert_eq!(plain.rows_from(block, tap, 0), turned.rows_from(block, tap, 0));
                 let width = block.vectors * tiles.lanes;
-                for (row, packed) in plain.from_row(block, tap, 0).chunks(width).enumerate() {
+                for (row, packed) in plain.rows_from(block, tap, 0).chunks(width).enumerate() {
                     for (column, &value) in packed.iter().enumerate() {
                         let at = (tap * rows + row) * columns + block.start + column;
                         assert_eq!(value, if column < block.columns { values[at] } else { 0.0 });

@@ -239,14 +239,16 @@ impl Sweep<'_> {
             for (number, group) in groups.iter().enumerate() {
                 taken.inputs.begin(group.length);
                 taken.steps.clear();
-                parts.iter_mut().for_each(|part| self.look(part, group, &zeros, &mut taken));
+                for part in &mut parts {
+                    self.look(part, group, &zeros, &mut taken);
+                }
                 let add = self.target.add || number > 0;
                 for &block in blocks.iter().filter(|block| tiles.most_rows(block.vectors) == most) {
                     let mut weights = Weights::new(block.vectors * tiles.lanes, group.length);
                     for part in &parts {
                         weights.clear();
                         for step in &taken.steps[part.steps.clone()] {
-                            weights.push(self.weights.from_row(block, step.tap.weights, step.from));
+                            weights.push(self.weights.rows_from(block, step.tap.weights, step.from));
                         }
                         sum(tiles, part, &taken.inputs, &weights, block, to, add);
                     }

@@ -102,7 +102,7 @@ impl<'a> Layout<'a> {
         columns.sort_unstable_by_key(order);
         columns.dedup();
         let across = (0..plane.kernel[1]).map(|tap| {
-            let (Some((first, column)), Some((last, _))) = (under(tap).next(), under(tap).last()) else {
+            let (Some((first, column)), Some((last, _))) = (under(tap).next(), under(tap).next_back()) else {
                 return (0..0, 0);
             };
             (first..last + 1, columns.iter().position(|&other| other == column).unwrap_or(0))
@@ -189,7 +189,9 @@ impl<'a> Layout<'a> {
         let panels = Panels { chunk, rows, inputs: &inputs, gradients: &gradients };
         for tap in 0..self.plane.taps() {
             if let Some(sums) = self.sums(&panels, tap, 0..self.panels()) {
-                self.blocks.iter().for_each(|&block| self.add(group, &panels, block, &sums, gw));
+                for &block in &self.blocks {
+                    self.add(group, &panels, block, &sums, gw);
+                }
             }
         }
     }
@@ -312,7 +314,9 @@ impl<'a> Layout<'a> {
             let channels = self.channels.min(plane.inputs - first);
             let values = &panels.inputs[panel * length..(panel + 1) * length];
             let before = inputs.len();
-            runs.iter().for_each(|&(input, _)| inputs.push_panel(channels, &values[input..]));
+            for (input, _) in &runs {
+                inputs.push_panel(channels, &values[*input..]);
+            }
             (first..first + channels, before..inputs.len())
         };
         let of_panels = range.map(of_panel).collect();

@@ -5,6 +5,9 @@
 //! products are transformed back. A task takes a few squares from the first step to the last, so that
 //! what lies between stays in the second-level cache.
 
+// Rows and columns of a square are places in several arrays at once.
+#![allow(clippy::needless_range_loop)]
+
 use super::super::winograd::Winograd;
 use super::packed::{Layout, Packed};
 use super::plane::Plane;
@@ -236,9 +239,11 @@ fn transform_weights<T: Transform<A, M>, const A: usize, const M: usize>(weight:
             let tap = if flipped { 8 - tap } else { tap };
             &weight[tap * of_tap..][range.clone()]
         });
-        // SAFETY: each piece of each place is of one task, and is taken once.
         let mut to: [[&mut [f32]; A]; A] = std::array::from_fn(|a| {
-            std::array::from_fn(|b| unsafe { to.slice((a * A + b) * of_tap + range.start, range.len()) })
+            std::array::from_fn(|b| {
+                // SAFETY: each piece of each place is of one task, and is taken once.
+                unsafe { to.slice((a * A + b) * of_tap + range.start, range.len()) }
+            })
         });
         wide(|| {
             for at in 0..range.len() {
@@ -301,7 +306,7 @@ impl Few<'_> {
                 pixels.chunks_exact(self.inputs).for_each(|row| inputs.push(row));
                 for &block in weights.blocks.iter().filter(|block| tiles.most_rows(block.vectors) == most) {
                     let mut of_block = Weights::new(block.vectors * tiles.lanes, self.inputs);
-                    of_block.push(weights.from_row(block, place, 0));
+                    of_block.push(weights.rows_from(block, place, 0));
                     for (number, products) in products.chunks_mut(height * outputs).enumerate() {
                         let mut out = OutRows::new(block.columns);
                         for row in products.chunks_exact_mut(outputs) {

@@ -22,6 +22,7 @@ impl Avx512 {
     }
 
     /// Up to 24 sums stay in registers.
+    #[allow(clippy::unused_self)] // It proves that the processor has the set.
     pub fn tiles(self) -> &'static Tiles {
         static TILES: Tiles = tiles!(tile_of, Avx512::LANES, best 4, 1: [1 2 3 4 5 6], 2: [1 2 3 4 5 6], 3: [1 2 3 4 5 6], 4: [1 2 3 4 5 6]);
         &TILES

@@ -15,6 +15,7 @@ impl Neon {
     }
 
     /// Up to 24 sums stay in registers.
+    #[allow(clippy::unused_self)] // It proves that the processor has the set.
     pub fn tiles(self) -> &'static Tiles {
         static TILES: Tiles = tiles!(tile_of, Neon::LANES, best 4, 1: [1 2 3 4 5 6], 2: [1 2 3 4 5 6], 3: [1 2 3 4 5 6], 4: [1 2 3 4 5 6]);
         &TILES

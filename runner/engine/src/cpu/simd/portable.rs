@@ -10,6 +10,7 @@ pub struct Portable;
 
 impl Portable {
     /// Eight vectors of SSE2's size hold the sums.
+    #[allow(clippy::unused_self)] // It proves that the processor has the set.
     pub fn tiles(self) -> &'static Tiles {
         static TILES: Tiles = tiles!(tile_of, Portable::LANES, best 1, 1: [1 2 3 4]);
         &TILES

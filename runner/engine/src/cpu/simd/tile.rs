@@ -1,5 +1,8 @@
 //! The inner loop of every product: a tile of sums that stays in registers.
 
+// Rows and vectors are places in several arrays at once.
+#![allow(clippy::needless_range_loop)]
+
 use super::{MAX_LANES, Simd};
 use std::marker::PhantomData;
 use std::ops::Range;
