@@ -94,6 +94,13 @@ BACKBONES = {
 }
 
 
+def normalization(name):
+    """How a net's images are normalized, as runner does it: (mean, std)."""
+    if name == "efficientnet_lite0":
+        return (127 / 255,) * 3, (128 / 255,) * 3
+    return (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+
+
 def safetensors(path):
     """The tensors of a safetensors file in float32."""
     with open(path, "rb") as file:

@@ -14,7 +14,7 @@ from torch.nn import functional
 from torch.utils.data import DataLoader, TensorDataset
 from torchvision import datasets, transforms
 
-from nets import BACKBONES, load
+from nets import BACKBONES, load, normalization
 
 
 def main(data, name, way, epochs, size, batch, weights=""):
@@ -28,7 +28,7 @@ def main(data, name, way, epochs, size, batch, weights=""):
     backbone = backbone.eval().requires_grad_(False).to(memory_format=torch.channels_last)
     prepare = transforms.Compose([
         transforms.Resize(size), transforms.CenterCrop(size), transforms.ToTensor(),
-        transforms.Normalize((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
+        transforms.Normalize(*normalization(name)),
     ])  # fmt: skip
     parts = {part: datasets.ImageFolder(f"{data}/{part}", prepare) for part in ("train", "val", "test")}
     pooled = nn.Sequential(backbone, nn.AdaptiveAvgPool2d(1), nn.Flatten())

@@ -20,10 +20,10 @@ from torch.nn import functional
 from torch.utils.data import DataLoader
 from torchvision import datasets, transforms
 
-from nets import EfficientNetLite0, load
+from nets import EfficientNetLite0, load, normalization
 
 SIZE, BATCH = 96, 32
-NORMALIZE = transforms.Normalize((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+NORMALIZE = transforms.Normalize(*normalization("efficientnet_lite0"))
 TOP = [r"backbone\._blocks\.(13|14|15)\..*", r"backbone\.(_conv_head|_bn1)\..*"]
 MIDDLE = [r"backbone\._blocks\.(8|9|10|11|12)\..*"]
 # The last epoch of each phase but the last, its parameters, and the rates of the head and of the rest in it.
