@@ -11,6 +11,7 @@ use crate::heads::Head;
 use crate::layers::NormMode;
 use crate::net::{Graph, Node, Origin, Source};
 use crate::optim::{Scheduler, WarmUp};
+use crate::plan::cache::Place as KeptIn;
 use crate::plan::{FittedHead, Group, Memory, PhasePlan, Plan, norms};
 use crate::plugin::Plugin;
 use crate::spec::{PluginSource, Task, Until};
@@ -330,6 +331,8 @@ pub struct MemoryReport {
     pub copies: u64,
     /// Scratch space of the kernels.
     pub scratch: u64,
+    /// What is computed once and kept, where that is in memory.
+    pub features: u64,
     /// Decoded images that are kept, where the spec says how much they may take.
     #[serde(skip_serializing_if = "nothing")]
     pub cache: u64,
@@ -463,6 +466,8 @@ fn of_phase(plan: &Plan, phase: &PhasePlan) -> PhaseReport {
     let trainable = phase.trainable_values(graph);
     let all: usize = (0..graph.stages.len()).map(|stage| graph.param_count(stage)).sum();
     let memory = Memory::of(graph, phase, phase.micro_batch, &plan.spec);
+    let cache = CacheReport::of(plan, phase);
+    let features = cache.bytes.filter(|_| cache.place == Some(KeptIn::Memory.name())).unwrap_or_default();
     PhaseReport {
         name: phase.name.clone(),
         epochs: phase.epochs,
@@ -485,7 +490,7 @@ fn of_phase(plan: &Plan, phase: &PhasePlan) -> PhaseReport {
             layer: node.name.clone(),
             place: phase.boundary,
         }),
-        cache: CacheReport::of(plan, phase),
+        cache,
         memory: MemoryReport {
             parameters: memory.parameters,
             gradients: memory.gradients,
@@ -495,7 +500,8 @@ fn of_phase(plan: &Plan, phase: &PhasePlan) -> PhaseReport {
             copies: memory.copies,
             scratch: memory.scratch,
             cache: memory.cache,
-            total: memory.total(),
+            features,
+            total: memory.total().saturating_add(features),
         },
     }
 }

@@ -198,14 +198,6 @@ pub unsafe fn tile<S: Simd, const ROWS: usize, const VECTORS: usize>(
 ) {
     let width = VECTORS * S::LANES;
     let mut sums = [[simd.splat(0.0); VECTORS]; ROWS];
-    if add {
-        for row in 0..ROWS {
-            for vector in 0..VECTORS {
-                // SAFETY: the caller promises as much.
-                sums[row][vector] = unsafe { simd.load(out.get_unchecked(row).add(vector * S::LANES)) };
-            }
-        }
-    }
     for (tap, &weights) in terms.weights.iter().enumerate() {
         let mut inputs = [std::ptr::null::<f32>(); ROWS];
         for row in 0..ROWS {
@@ -236,7 +228,12 @@ pub unsafe fn tile<S: Simd, const ROWS: usize, const VECTORS: usize>(
     for row in 0..ROWS {
         for vector in 0..VECTORS {
             // SAFETY: the caller promises as much.
-            unsafe { simd.store(out.get_unchecked(row).add(vector * S::LANES), sums[row][vector]) };
+            unsafe {
+                let to = out.get_unchecked(row).add(vector * S::LANES);
+                // Added at the end: a sum of a few short sums is rounded less than one long one.
+                let sum = if add { simd.add(simd.load(to), sums[row][vector]) } else { sums[row][vector] };
+                simd.store(to, sum);
+            }
         }
     }
 }
