@@ -1,5 +1,6 @@
 //! What of a phase is computed once and kept: the activations where its frozen prefix ends.
 
+use super::budget::PROGRAM;
 use super::{Memory, PhasePlan};
 use crate::augment::{Augmentation, ImageAugment};
 use crate::layers::{Layer as _, NormMode};
@@ -20,6 +21,8 @@ pub struct PhaseCache {
     pub training: Training,
     /// The most bytes that are kept in memory: `cache.memory`, or what a `memory_budget` leaves.
     pub room: u64,
+    /// Bytes that rows take on their way from the net to where they are kept, and back.
+    pub passing: u64,
 }
 
 /// What is kept of the images that train.
@@ -85,11 +88,14 @@ impl PhaseCache {
         }
         let live = graph.live_at(at).into_iter();
         let width = live.fold(0_usize, |sum, source| sum.saturating_add(graph.shape_of(source).count()));
-        let left = |budget: Bytes| {
-            budget.0.saturating_sub(Memory::of(&graph, phase, phase.micro_batch.min(spec.data.batch), spec).total())
-        };
-        let room = spec.cache.memory.0.min(spec.memory_budget.map_or(u64::MAX, left));
-        Ok(PhaseCache { at, width, training: training(spec.cache.views, &spec.augmentation), room })
+        let piece = phase.micro_batch.min(spec.data.batch);
+        // As the net gives them, a row each, and as bytes.
+        let passing = (width as u64).saturating_mul(3 * 4).saturating_mul(piece as u64);
+        let taken = Memory::of(&graph, phase, piece, spec).total().saturating_add(PROGRAM).saturating_add(passing);
+        let left = spec.memory_budget.map_or(Some(u64::MAX), |Bytes(budget)| budget.checked_sub(taken));
+        let left = left.ok_or("`memory_budget` leaves no room for what would be kept")?;
+        let room = spec.cache.memory.0.min(left);
+        Ok(PhaseCache { at, width, training: training(spec.cache.views, &spec.augmentation), room, passing })
     }
 
     /// Bytes of so many rows.
@@ -188,7 +194,16 @@ mod tests {
     #[test]
     fn what_is_frozen_before_the_first_layer_that_trains_is_kept() {
         let head = kept("train: [head]", "").unwrap();
-        assert_eq!(head, PhaseCache { at: 7, width: 8 * 8 * 4, training: Training::Exact, room: 1 << 30 });
+        assert_eq!(
+            head,
+            PhaseCache {
+                at: 7,
+                width: 8 * 8 * 4,
+                training: Training::Exact,
+                room: 1 << 30,
+                passing: 8 * 8 * 4 * 12 * 32
+            }
+        );
         let top = kept("train: [head, layer1]", "").unwrap();
         assert_eq!((top.at, top.width), (3, 8 * 8 * 4));
         assert_eq!(kept("train: [stem]", "").unwrap_err(), "`stem.conv` trains, and it is the first layer");
@@ -231,7 +246,7 @@ mod tests {
     #[test]
     fn rows_go_where_there_is_room() {
         let cache: Cache = serde_yaml::from_str("{ disk: 2kB, precision: f16 }").unwrap();
-        let kept = PhaseCache { at: 1, width: 100, training: Training::Draws(2), room: 1000 };
+        let kept = PhaseCache { at: 1, width: 100, training: Training::Draws(2), room: 1000, passing: 0 };
         assert_eq!(kept.rows(2, 1), 5);
         let place = |rows| kept.place(kept.bytes(rows, &cache), &cache);
         assert_eq!([5, 6, 10, 11].map(place), [Place::Memory, Place::Disk, Place::Disk, Place::Nowhere]);

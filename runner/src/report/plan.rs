@@ -331,7 +331,7 @@ pub struct MemoryReport {
     pub copies: u64,
     /// Scratch space of the kernels.
     pub scratch: u64,
-    /// What is computed once and kept, where that is in memory.
+    /// What is computed once and kept, where that is in memory, and on its way there and back.
     pub features: u64,
     /// Decoded images that are kept, where the spec says how much they may take.
     #[serde(skip_serializing_if = "nothing")]
@@ -467,7 +467,11 @@ fn of_phase(plan: &Plan, phase: &PhasePlan) -> PhaseReport {
     let all: usize = (0..graph.stages.len()).map(|stage| graph.param_count(stage)).sum();
     let memory = Memory::of(graph, phase, phase.micro_batch, &plan.spec);
     let cache = CacheReport::of(plan, phase);
-    let features = cache.bytes.filter(|_| cache.place == Some(KeptIn::Memory.name())).unwrap_or_default();
+    let features = cache
+        .bytes
+        .filter(|_| cache.place == Some(KeptIn::Memory.name()))
+        .unwrap_or_default()
+        .saturating_add(cache.passing);
     PhaseReport {
         name: phase.name.clone(),
         epochs: phase.epochs,

@@ -21,6 +21,9 @@ pub struct CacheReport {
     /// About how many bytes that is, where it is known how many images there are.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bytes: Option<u64>,
+    /// Bytes that they take on their way there and back.
+    #[serde(skip)]
+    pub passing: u64,
     /// Where they are kept.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub place: Option<&'static str>,
@@ -41,6 +44,7 @@ impl CacheReport {
                 values: None,
                 draws: 0,
                 bytes: None,
+                passing: 0,
                 place: None,
                 why: Some(why),
                 exact: true,
@@ -65,6 +69,7 @@ impl CacheReport {
             values: Some(kept.width),
             draws: kept.training.rows(),
             bytes: size,
+            passing: kept.passing,
             place: place.map(Place::name),
             why,
             exact: !matches!(kept.training, Training::Draws(_)) && cache.precision == crate::spec::Precision::F32,
