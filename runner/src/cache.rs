@@ -11,6 +11,11 @@ pub fn folder() -> PathBuf {
     of(std::env::var_os("RUNNER_CACHE"), user).unwrap_or_else(|| std::env::temp_dir().join("runner"))
 }
 
+/// The folder for features that are kept in files.
+pub fn features() -> PathBuf {
+    folder().join("features")
+}
+
 /// An empty variable counts as one that is not set, as in a shell.
 pub fn of(variable: Option<OsString>, user: impl FnOnce() -> Option<PathBuf>) -> Option<PathBuf> {
     let named = variable.filter(|text| !text.is_empty()).map(PathBuf::from);

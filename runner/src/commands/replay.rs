@@ -32,7 +32,7 @@ pub fn run(run: &Path, run_dir: Option<PathBuf>) -> Result<ExitCode, CommandErro
         data,
         bad,
         dir: &dir,
-        features: cache::folder().join("features"),
+        features: cache::features(),
         stop: stop_on_interrupt(),
         workers: first.plan.spec.data.workers(),
         follow: Box::new(Replayed::new(past)),

@@ -59,7 +59,7 @@ pub fn run(run: &Path, watch: &WatchArgs) -> Result<ExitCode, CommandError> {
         data,
         bad,
         dir: &dir,
-        features: cache::folder().join("features"),
+        features: cache::features(),
         stop,
         workers: kept.plan.spec.data.workers(),
         follow,

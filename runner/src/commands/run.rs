@@ -144,7 +144,7 @@ pub fn one(
         data,
         bad,
         dir,
-        features: cache::folder().join("features"),
+        features: cache::features(),
         stop,
         workers: plan.spec.data.workers(),
         follow: follow

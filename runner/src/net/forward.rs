@@ -5,7 +5,7 @@ use super::params::Params;
 use super::schedule::Followed;
 use crate::engine::{Activation, Kernels, Tape, Tensor};
 use crate::layers::{AnyLayer, BatchNorm, Conv2d, Layer, LayerError, NormMode, Pass};
-use crate::random::Key;
+use crate::random::{Key, Purpose};
 use std::ops::Range;
 
 /// How one forward pass runs.
@@ -20,6 +20,13 @@ pub struct Forward<'a, D: Kernels> {
     pub key: Key,
     /// Identifies each sample of the batch.
     pub samples: &'a [u64],
+}
+
+impl<'a, D: Kernels> Forward<'a, D> {
+    /// By inference statistics, and without random layers.
+    pub fn evaluation(tape: &'a mut Tape<D>, samples: &'a [u64]) -> Self {
+        Forward { tape, training: false, norms: &[], key: Key::new(0, Purpose::Layer), samples }
+    }
 }
 
 /// A graph and the values of its parameters.
@@ -243,7 +250,6 @@ mod tests {
     use crate::engine::{Cpu, KernelSet};
     use crate::layers::{AnyLayer, Flatten, Shape};
     use crate::net::{Builder, sequential};
-    use crate::random::Purpose;
 
     #[test]
     fn an_activation_is_dropped_after_its_last_consumer() {

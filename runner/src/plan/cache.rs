@@ -7,7 +7,7 @@ use crate::layers::{Layer as _, NormMode};
 use crate::net::{Graph, NodeId};
 use crate::spec::cache::Views;
 use crate::spec::data::Split;
-use crate::spec::{Bytes, Cache, Pipeline, Task};
+use crate::spec::{Bytes, Cache, Pipeline, Precision, Task};
 
 /// What a phase keeps of its images.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -91,16 +91,21 @@ impl PhaseCache {
         let piece = phase.micro_batch.min(spec.data.batch);
         // As the net gives them, a row each, and as bytes.
         let passing = (width as u64).saturating_mul(3 * 4).saturating_mul(piece as u64);
-        let taken = Memory::of(&graph, phase, piece, spec).total().saturating_add(PROGRAM).saturating_add(passing);
-        let left = spec.memory_budget.map_or(Some(u64::MAX), |Bytes(budget)| budget.checked_sub(taken));
-        let left = left.ok_or("`memory_budget` leaves no room for what would be kept")?;
+        let left = match spec.memory_budget {
+            None => u64::MAX,
+            Some(Bytes(budget)) => {
+                let taken = Memory::of(&graph, phase, piece, spec).total().saturating_add(PROGRAM);
+                let left = budget.checked_sub(taken.saturating_add(passing));
+                left.ok_or("`memory_budget` leaves no room for what would be kept")?
+            }
+        };
         let room = spec.cache.memory.0.min(left);
         Ok(PhaseCache { at, width, training: training(spec.cache.views, &spec.augmentation), room, passing })
     }
 
     /// Bytes of so many rows.
-    pub fn bytes(&self, rows: usize, cache: &Cache) -> u64 {
-        (rows as u64).saturating_mul(self.width as u64).saturating_mul(cache.precision.bytes() as u64)
+    pub fn bytes(&self, rows: usize, precision: Precision) -> u64 {
+        (rows as u64).saturating_mul(self.width as u64).saturating_mul(precision.bytes() as u64)
     }
 
     /// Rows over so many images that train and that are validated.
@@ -248,7 +253,7 @@ mod tests {
         let cache: Cache = serde_yaml::from_str("{ disk: 2kB, precision: f16 }").unwrap();
         let kept = PhaseCache { at: 1, width: 100, training: Training::Draws(2), room: 1000, passing: 0 };
         assert_eq!(kept.rows(2, 1), 5);
-        let place = |rows| kept.place(kept.bytes(rows, &cache), &cache);
+        let place = |rows| kept.place(kept.bytes(rows, cache.precision), &cache);
         assert_eq!([5, 6, 10, 11].map(place), [Place::Memory, Place::Disk, Place::Disk, Place::Nowhere]);
     }
 }

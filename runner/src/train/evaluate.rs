@@ -5,7 +5,6 @@ use crate::data::{BadImage, Batch};
 use crate::engine::{KernelSet, Kernels, Tape};
 use crate::metrics::{Answers, Scores};
 use crate::net::{Forward, Net};
-use crate::random::{Key, Purpose};
 
 /// What a net answers over a split.
 #[derive(Debug, Clone)]
@@ -25,13 +24,7 @@ pub struct Evaluation {
 /// The logits of a batch, or its reconstructions, by inference statistics and without random layers.
 pub fn logits<D: Kernels>(device: &D, net: &Net<D>, batch: &Batch, kernels: KernelSet) -> Result<Vec<f32>, TrainError> {
     let mut tape = Tape::off(kernels);
-    let run = Forward {
-        tape: &mut tape,
-        training: false,
-        norms: &[],
-        key: Key::new(0, Purpose::Layer),
-        samples: &batch.samples,
-    };
+    let run = Forward::evaluation(&mut tape, &batch.samples);
     Ok(given::forward(device, net, batch, run)?.logits.to_vec())
 }
 
@@ -53,7 +46,7 @@ where
     for batch in batches {
         let batch = batch?;
         answers.push(&batch.labels, &logits(device, net, &batch, KernelSet::default())?);
-        samples.extend(batch.samples.iter().map(|&sample| sample as usize));
+        samples.extend(batch.places());
         each(samples.len());
     }
     Ok(Evaluation { scores: Scores::of(&answers), answers, samples, one_view: None, errors: Vec::new() })

@@ -1,10 +1,10 @@
 //! Features of whole splits: what a frozen net gives at a boundary, batch by batch, without a tape.
 
 use super::TrainError;
+use super::given::until;
 use crate::data::{BadImage, Batch};
-use crate::engine::{KernelSet, Kernels, Tape, Tensor};
-use crate::net::{Forward, Net, NodeId, Source};
-use crate::random::{Key, Purpose};
+use crate::engine::Kernels;
+use crate::net::{Net, NodeId};
 
 /// Features of samples, in order.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -31,7 +31,7 @@ pub fn extract<D: Kernels>(
         let batch = batch?;
         features.values.extend(activations(device, net, node, &batch)?);
         features.labels.extend_from_slice(&batch.labels);
-        features.samples.extend(batch.samples.iter().map(|&sample| sample as usize));
+        features.samples.extend(batch.places());
         if !each(features.samples.len()) {
             return Ok(None);
         }
@@ -40,16 +40,6 @@ pub fn extract<D: Kernels>(
 }
 
 fn activations<D: Kernels>(device: &D, net: &Net<D>, node: NodeId, batch: &Batch) -> Result<Vec<f32>, TrainError> {
-    let images = Tensor::from_vec(device, batch.images.clone(), &batch.dims)?;
-    let mut tape = Tape::off(KernelSet::default());
-    let run = Forward {
-        tape: &mut tape,
-        training: false,
-        norms: &[],
-        key: Key::new(0, Purpose::Layer),
-        samples: &batch.samples,
-    };
-    let part = net.forward_range(0..node, vec![(Source::Image, images)], run);
-    let part = part.map_err(|(node, error)| TrainError::layer(net, node, &error))?;
-    Ok(part.live.into_iter().next().map(|(_, values)| values.to_vec()).unwrap_or_default())
+    let live = until(device, net, node, batch)?;
+    Ok(live.into_iter().next().map(|(_, values)| values.to_vec()).unwrap_or_default())
 }

@@ -2,7 +2,7 @@
 
 use super::TrainError;
 use crate::data::Batch;
-use crate::engine::{EngineError, Kernels, Tensor};
+use crate::engine::{EngineError, KernelSet, Kernels, Tape, Tensor};
 use crate::net::{Activations, Forward, Graph, Net, NodeId, Output, Source};
 
 /// The first node that is to run, and the activations that it and those after it take.
@@ -24,6 +24,15 @@ pub fn forward<D: Kernels>(
 ) -> Result<Output<D>, TrainError> {
     let (first, given) = given(device, &net.graph, batch)?;
     net.forward_from(first, given, run).map_err(|(node, error)| TrainError::layer(net, node, &error))
+}
+
+/// What of the net is left to run before `node`, by inference statistics and without random layers: the
+/// activations of [`Graph::live_at`].
+pub fn until<D: Kernels>(device: &D, net: &Net<D>, node: NodeId, batch: &Batch) -> Result<Activations<D>, TrainError> {
+    let (first, given) = given(device, &net.graph, batch)?;
+    let mut tape = Tape::off(KernelSet::default());
+    let part = net.forward_range(first..node, given, Forward::evaluation(&mut tape, &batch.samples));
+    Ok(part.map_err(|(node, error)| TrainError::layer(net, node, &error))?.live)
 }
 
 /// Rows as the activations that are live at `node`.

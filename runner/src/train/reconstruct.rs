@@ -40,7 +40,7 @@ where
     for batch in batches {
         let batch = batch?;
         off.extend(errors(device, net, &batch)?);
-        samples.extend(batch.samples.iter().map(|&sample| sample as usize));
+        samples.extend(batch.places());
         each(samples.len());
     }
     Ok(Evaluation {

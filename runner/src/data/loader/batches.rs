@@ -19,9 +19,14 @@ pub fn place(identity: u64) -> usize {
     (identity & ((1 << REPEAT) - 1)) as usize
 }
 
+/// The identity of a sample that comes again so often.
+fn identity(place: usize, repeat: u64) -> u64 {
+    place as u64 | repeat << REPEAT
+}
+
 /// The identities of an order's rows, for random layers: a sample that comes again is another.
 pub fn identities(order: &[usize]) -> Vec<u64> {
-    order.iter().zip(repeats(order)).map(|(&place, repeat)| place as u64 | repeat << REPEAT).collect()
+    order.iter().zip(repeats(order)).map(|(&place, repeat)| identity(place, repeat)).collect()
 }
 
 /// By place in an order: how often what stands there comes before it.
@@ -175,7 +180,7 @@ impl Shared {
     /// Who the rows of a batch are for random layers: a sample that comes again is another.
     fn identities(&self, batch: usize) -> Vec<u64> {
         let repeats = self.repeats.iter().skip(batch * self.size);
-        self.places(batch).iter().zip(repeats).map(|(&place, repeat)| place as u64 | repeat << REPEAT).collect()
+        self.places(batch).iter().zip(repeats).map(|(&place, &repeat)| identity(place, repeat)).collect()
     }
 
     /// Prepares the next sample, and its batch if it was the last. False when there is no more to

@@ -55,7 +55,7 @@ impl CacheReport {
     fn kept(plan: &Plan, kept: &PhaseCache) -> Self {
         let cache = &plan.spec.cache;
         let counts = plan.data.samples.map(|samples| counts(&plan.spec.data.split, samples));
-        let size = counts.map(|(train, val)| kept.bytes(kept.rows(train, val), cache));
+        let size = counts.map(|(train, val)| kept.bytes(kept.rows(train, val), cache.precision));
         let place = size.map(|size| kept.place(size, cache));
         let why = match (&kept.training, place) {
             (_, Some(Place::Nowhere)) => {

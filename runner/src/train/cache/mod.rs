@@ -4,15 +4,14 @@ mod recipe;
 
 use super::TrainError;
 use super::events::KeptFeatures;
-use super::given::{given, rows};
+use super::given::{rows, until};
 use crate::data::feature_cache::{self, Digests, Disk, FeatureCache, Row};
 use crate::data::loader::Features;
 use crate::data::{Batch, Dataset, Loader};
-use crate::engine::{KernelSet, Kernels, Tape};
-use crate::net::{Forward, Graph, Net, NodeId};
+use crate::engine::Kernels;
+use crate::net::{Graph, Net, NodeId};
 use crate::plan::cache::{Place, Training};
 use crate::plan::{PhaseCache, PhasePlan, Plan};
-use crate::random::{Key, Purpose};
 use crate::spec::Precision;
 use std::path::Path;
 
@@ -61,8 +60,11 @@ impl Cache {
     ) -> Option<Opened> {
         let kept = PhaseCache::of(&plan.spec, &plan.graph, phase).ok()?;
         let (spec, draws) = (&plan.spec.cache, recipe::of_draws(plan));
-        let bytes = kept.bytes(kept.rows(data.train.len(), data.val.len()), spec);
+        let bytes = kept.bytes(kept.rows(data.train.len(), data.val.len()), spec.precision);
         let place = kept.place(bytes, spec);
+        if place == Place::Nowhere {
+            return None;
+        }
         let recipe = recipe::of_prefix(device, plan, net, kept.at);
         let before = before.filter(|before| before.draws == draws && before.precision == spec.precision);
         let before = match before {
@@ -95,12 +97,11 @@ impl Cache {
     /// What is kept, for the record.
     pub fn facts(&self, graph: &Graph, data: &Dataset) -> KeptFeatures {
         let rows = self.kept.rows(data.train.len(), data.val.len());
-        let width = (self.kept.width * self.precision.bytes()) as u64;
         KeptFeatures {
             layer: graph.nodes.get(self.kept.at).map_or_else(String::new, |node| node.name.clone()),
             values: self.kept.width,
             draws: self.kept.training.rows(),
-            bytes: rows as u64 * width,
+            bytes: self.kept.bytes(rows, self.precision),
             place: self.place().name(),
         }
     }
@@ -209,6 +210,7 @@ impl Cache {
         rows: &[Row],
         mut each: impl FnMut(usize, usize),
     ) -> Result<(), TrainError> {
+        self.rows.look_for(rows);
         let there: Vec<Row> = rows.iter().copied().filter(|&row| before.rows.has(row) && !self.rows.has(row)).collect();
         let mut done = 0;
         for some in there.chunks(with.batch.max(1)) {
@@ -271,18 +273,8 @@ impl Cache {
 impl<D: Kernels> Computes<'_, D> {
     /// What the net gives for each row of a batch at a node.
     fn until(&self, node: NodeId, batch: &Batch) -> Result<Vec<Vec<f32>>, TrainError> {
-        let (first, given) = given(self.device, &self.net.graph, batch)?;
-        let mut tape = Tape::off(KernelSet::default());
-        let run = Forward {
-            tape: &mut tape,
-            training: false,
-            norms: &[],
-            key: Key::new(0, Purpose::Layer),
-            samples: &batch.samples,
-        };
-        let part = self.net.forward_range(first..node, given, run);
-        let part = part.map_err(|(node, error)| TrainError::layer(self.net, node, &error))?;
-        Ok(rows(&part.live, batch.labels.len()))
+        let live = until(self.device, self.net, node, batch)?;
+        Ok(rows(&live, batch.labels.len()))
     }
 }
 
