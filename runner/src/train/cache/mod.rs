@@ -71,9 +71,12 @@ impl Cache {
             Some(before) if before.recipe == recipe && before.place() == place => {
                 return Some(Opened { cache: Cache { kept, ..before }, before: None });
             }
-            // A file that it has open must be closed before it is opened again.
+            // What is rounded is not computed on from: out of the images it would be other numbers, as it is
+            // computed after a break.
             before => before.filter(|before| {
-                before.kept.at < kept.at && before.recipe == recipe::of_prefix(device, plan, net, before.kept.at)
+                before.precision == Precision::F32
+                    && before.kept.at < kept.at
+                    && before.recipe == recipe::of_prefix(device, plan, net, before.kept.at)
             }),
         };
         let form = (kept.width, spec.precision);

@@ -205,3 +205,19 @@ fn what_was_put_off_is_in_the_files_when_a_run_ends() {
         assert_eq!(seldom.about(name).position, often.about(name).position, "{name}");
     }
 }
+
+/// Values that are rounded where they are kept are not computed on from: after a break they would be others.
+#[test]
+fn rounded_features_are_the_same_after_a_break() {
+    is_the_same_wherever_it_is_stopped(
+        12,
+        &[
+            "layers=[{ conv2d: { out: 6, kernel: 3, stride: 2, padding: 1 } }, batch_norm, relu, \
+             { conv2d: { out: 9, kernel: 3, padding: 1 } }, batch_norm, relu]",
+            "cache={ precision: f16 }",
+            "schedule.phases=[{ name: top, epochs: 2, train: [head, layers.3-4], lr: 0.1 }, \
+             { name: head, epochs: 2, train: [head], lr: 0.1 }]",
+        ],
+        &[],
+    );
+}
