@@ -18,12 +18,26 @@ impl Plane {
         }
     }
 
+    /// How a group's weights lie, and where its sums go.
+    pub(super) fn forward_of(&self, group: usize) -> (Layout, Target) {
+        let all = self.all_outputs();
+        let layout = Layout { first: group * self.outputs, tap: self.inputs * all, row: all, column: 1 };
+        let target = Target {
+            size: self.output,
+            first: [0, 0],
+            step: [1, 1],
+            pixel: all,
+            channel: group * self.outputs,
+            add: false,
+        };
+        (layout, target)
+    }
+
     /// Tap by tap.
     pub(super) fn forward_as_is(&self, x: &[f32], weight: &[f32], y: &mut [f32], finish: Option<&Finish>) {
         let tiles = Instructions::chosen().tiles();
-        let all = self.all_outputs();
         for group in 0..self.groups {
-            let layout = Layout { first: group * self.outputs, tap: self.inputs * all, row: all, column: 1 };
+            let (layout, target) = self.forward_of(group);
             let weights = Packed::new(weight, layout, self.taps(), self.inputs, self.outputs, tiles);
             let source = Source {
                 values: x,
@@ -32,14 +46,6 @@ impl Plane {
                 line: self.line,
                 channel: group * self.inputs,
                 step: self.stride,
-            };
-            let target = Target {
-                size: self.output,
-                first: [0, 0],
-                step: [1, 1],
-                pixel: all,
-                channel: group * self.outputs,
-                add: false,
             };
             let along = |axis: usize, tap: usize| (tap * self.dilation[axis]) as isize - self.before[axis] as isize;
             let tap =

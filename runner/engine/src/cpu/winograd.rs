@@ -129,17 +129,8 @@ impl Plane {
         if !self.saves_multiplications() {
             return false;
         }
-        let all = self.all_outputs();
         let of_group = |group: usize| {
-            let layout = Layout { first: group * self.outputs, tap: self.inputs * all, row: all, column: 1 };
-            let target = Target {
-                size: self.output,
-                first: [0, 0],
-                step: [1, 1],
-                pixel: all,
-                channel: group * self.outputs,
-                add: false,
-            };
+            let (layout, target) = self.forward_of(group);
             (layout, target, group * self.inputs)
         };
         match choice {
