@@ -25,6 +25,9 @@ use std::io::{BufRead, stdin};
 use std::path::Path;
 use std::time::Instant;
 
+#[global_allocator]
+static MEMORY: runner::engine::KeptMemory = runner::engine::KeptMemory;
+
 const USAGE: &str = "steps BACKBONE BATCH SIZE step|forward [WARM_UP], or: steps peak";
 const CLASSES: usize = 10;
 

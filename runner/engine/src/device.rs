@@ -56,9 +56,9 @@ pub fn with_device<T: DeviceTask>(name: DeviceName, task: T) -> Result<T::Output
     }
 }
 
-/// Opens the CPU, with memory that is used again.
+/// Opens the CPU. Its memory is the program's: see [`KeptMemory`](super::KeptMemory).
 pub fn open_cpu() -> Result<Cpu> {
-    keep_memory(Cpu::default())
+    Ok(Cpu::default())
 }
 
 #[cfg(feature = "cuda")]
@@ -69,40 +69,23 @@ fn open_cuda(number: usize) -> Result<Cuda> {
 }
 
 /// Fresh memory costs many times what a pass over it costs, so memory is kept for the next step.
+#[cfg(feature = "cuda")]
 fn keep_memory<D: Kernels>(device: D) -> Result<D> {
     device.try_enable_cache().map_err(EngineError::device("cache"))?;
     Ok(device)
 }
 
-/// Gives memory back that the device keeps for later: between phases, whose tensors differ in
-/// size.
+/// Gives memory back that is kept for later: between phases, whose tensors differ in size.
 pub fn empty_cache<D: Kernels>(device: &D) -> Result<()> {
+    super::memory::release();
     device.try_empty_cache().map_err(EngineError::device("cache"))
 }
 
-/// Keeps no more memory for later: what is freed goes back to the system at once. Slower, but what is
-/// held is then what lives, whatever sizes there were before.
+/// Keeps no memory for later: see [`memory::keep_nothing`](super::memory::keep_nothing).
 pub fn keep_nothing<D: Kernels>(device: &D) -> Result<()> {
-    give_back_at_once();
+    super::memory::keep_nothing();
     device.try_disable_cache().map_err(EngineError::device("cache"))
 }
-
-/// What is freed goes back to the system, from a mebibyte on. Else glibc raises that bound to the largest
-/// block that was freed, up to 32 MiB, and keeps what is smaller.
-#[cfg(all(target_os = "linux", target_env = "gnu"))]
-fn give_back_at_once() {
-    use std::ffi::c_int;
-    unsafe extern "C" {
-        fn mallopt(parameter: c_int, value: c_int) -> c_int;
-    }
-    // `M_MMAP_THRESHOLD` in malloc.h.
-    const MMAP_THRESHOLD: c_int = -3;
-    // SAFETY: glibc's own function, by its own signature; it only sets how later blocks are allocated.
-    unsafe { mallopt(MMAP_THRESHOLD, 1 << 20) };
-}
-
-#[cfg(not(all(target_os = "linux", target_env = "gnu")))]
-fn give_back_at_once() {}
 
 impl std::fmt::Display for DeviceName {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

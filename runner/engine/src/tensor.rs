@@ -2,9 +2,27 @@
 
 use super::{EngineError, Kernels, Result};
 use dfdx::prelude::{HasShape, ReshapeTo};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// dfdx's tensor, always contiguous and one-dimensional: the shape lives in [`Tensor`].
 pub(crate) type Flat<D> = dfdx::prelude::Tensor<(usize,), f32, D>;
+
+/// The gradient, on its way back, of the result of an operation whose device keeps it in the host's memory.
+/// dfdx's store would fill it with zeros before the first operand is added to it.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Passing(Arc<Mutex<Vec<f32>>>);
+
+impl Passing {
+    /// Moves out what there is so far; nothing at first.
+    pub fn take(&self) -> Vec<f32> {
+        std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Puts a gradient in its place.
+    pub fn put(&self, gradient: Vec<f32>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = gradient;
+    }
+}
 
 /// A dense, contiguous array of `f32` on a device, first dimension outermost.
 ///
@@ -15,21 +33,18 @@ pub struct Tensor<D: Kernels> {
     flat: Flat<D>,
     dims: Vec<usize>,
     wants_grad: bool,
+    pub(crate) passing: Option<Passing>,
 }
 
 impl<D: Kernels> Tensor<D> {
     /// A tensor of these values; `values.len()` must be the product of `dims`.
-    #[allow(clippy::needless_pass_by_value)]
     pub fn from_vec(device: &D, values: Vec<f32>, dims: &[usize]) -> Result<Self> {
         let count = values.len();
         if count != dims.iter().product::<usize>() {
             return Err(EngineError::Shapes { operation: "from_vec", shapes: vec![vec![count], dims.to_vec()] });
         }
-        // Into memory of dfdx's cache: memory that comes from outside would be added to the cache
-        // when the tensor is dropped, so that the cache would grow with every batch.
-        let mut tensor = Self::zeros(device, dims)?;
-        tensor.flat.copy_from(&values);
-        Ok(tensor)
+        let flat = device.try_tensor_from_vec(values, (count,)).map_err(EngineError::device("from_vec"))?;
+        Ok(Self::from_flat(flat, dims.to_vec()))
     }
 
     /// A tensor of zeros.
@@ -43,7 +58,7 @@ impl<D: Kernels> Tensor<D> {
     /// Wraps dfdx's tensor; no gradient is wanted for it.
     pub(crate) fn from_flat(flat: Flat<D>, dims: Vec<usize>) -> Self {
         debug_assert_eq!(flat.shape().0, dims.iter().product::<usize>());
-        Tensor { flat, dims, wants_grad: false }
+        Tensor { flat, dims, wants_grad: false, passing: None }
     }
 
     /// The same values, and whether a gradient is wanted for them.
@@ -83,7 +98,7 @@ impl<D: Kernels> Tensor<D> {
         if dims.iter().product::<usize>() != self.len() {
             return Err(EngineError::Shapes { operation: "reshape", shapes: vec![self.dims.clone(), dims.to_vec()] });
         }
-        Ok(Tensor { flat: self.flat.clone(), dims: dims.to_vec(), wants_grad: self.wants_grad })
+        Ok(Tensor { dims: dims.to_vec(), ..self.clone() })
     }
 
     /// A copy of the values on the host.

@@ -8,7 +8,7 @@ use super::wide::wide;
 
 /// See [`super::super::Kernels::activate`].
 pub fn activate(tape: &mut Tape<Cpu>, x: &Tensor<Cpu>, activation: Activation) -> Result<Tensor<Cpu>> {
-    let y = Tensor::filled(x.device(), x.dims(), |y| {
+    let y = Tensor::written(x.device(), x.dims(), |y| {
         with_curve!(Some(activation), C => apply::<C>(x.values(), y));
     })?;
     if !tape.records(&[x]) {
@@ -16,14 +16,14 @@ pub fn activate(tape: &mut Tape<Cpu>, x: &Tensor<Cpu>, activation: Activation) -
     }
     // The output is kept by the layer after it as well, so that the input need not be kept at all.
     let kept = if slope_shows_in_value(activation) { y.clone() } else { x.clone() };
-    let (of_y, of_x) = (Slot::of(&y), Slot::of(x));
+    let of_x = Slot::of(x);
+    let (y, of_y) = y.recorded();
     tape.push(move |flow| {
-        let gy = of_y.take(flow)?;
-        let gx = of_x.get(flow)?;
-        with_curve!(Some(activation), C => add_gradient::<C>(kept.values(), &gy, gx));
-        Ok(())
+        let mut g = of_y.take(flow)?;
+        with_curve!(Some(activation), C => steepen::<C>(kept.values(), &mut g));
+        of_x.give(flow, g)
     });
-    Ok(y.wanting_grad(true))
+    Ok(y)
 }
 
 /// See [`super::super::Kernels::add`].
@@ -36,13 +36,14 @@ pub fn add(
     if a.dims() != b.dims() {
         return Err(EngineError::Shapes { operation: "add", shapes: vec![a.dims().to_vec(), b.dims().to_vec()] });
     }
-    let y = Tensor::filled(a.device(), a.dims(), |y| {
+    let y = Tensor::written(a.device(), a.dims(), |y| {
         with_curve!(activation, C => apply_to_sum::<C>(a.values(), b.values(), y));
     })?;
     if !tape.records(&[a, b]) {
         return Ok(y);
     }
-    let (of_y, slots) = (Slot::of(&y), [Slot::wanted(a), Slot::wanted(b)]);
+    let slots: Vec<Slot> = [a, b].into_iter().filter_map(Slot::wanted).collect();
+    let (y, of_y) = y.recorded();
     let kept = activation.map(|activation| {
         let kept = if slope_shows_in_value(activation) { (y.clone(), None) } else { (a.clone(), Some(b.clone())) };
         (activation, kept)
@@ -56,12 +57,12 @@ pub fn add(
             Some((activation, (y, None))) => with_curve!(Some(activation), C => steepen::<C>(y.values(), &mut gy)),
             None => {}
         }
-        for slot in slots.into_iter().flatten() {
-            split::add_into(slot.get(flow)?, &gy);
+        if let [slot, _] = &slots[..] {
+            slot.write(flow, |g, add| if add { split::add_into(g, &gy) } else { split::copy_into(g, &gy) })?;
         }
-        Ok(())
+        slots.last().map_or(Ok(()), |slot| slot.give(flow, gy))
     });
-    Ok(y.wanting_grad(true))
+    Ok(y)
 }
 
 /// Whether the slope at a value is that at its argument: it is for those that only cut.
@@ -81,13 +82,6 @@ fn apply<C: Curve>(x: &[f32], y: &mut [f32]) {
     split::chunks(y, ELEMENTS, |number, y| {
         let x = &x[number * ELEMENTS..][..y.len()];
         wide(|| y.iter_mut().zip(x).for_each(|(y, &x)| *y = C::value(x)));
-    });
-}
-
-fn add_gradient<C: Curve>(x: &[f32], gy: &[f32], gx: &mut [f32]) {
-    split::chunks(gx, ELEMENTS, |number, gx| {
-        let (x, gy) = (&x[number * ELEMENTS..][..gx.len()], &gy[number * ELEMENTS..][..gx.len()]);
-        wide(|| gx.iter_mut().zip(x.iter().zip(gy)).for_each(|(gx, (&x, &gy))| *gx += gy * C::slope(x)));
     });
 }
 

@@ -92,7 +92,7 @@ fn normalize(
     activation: Option<Activation>,
     by_batch: bool,
 ) -> Result<Tensor<Cpu>> {
-    let y = Tensor::filled(x.device(), x.dims(), |y| {
+    let y = Tensor::written(x.device(), x.dims(), |y| {
         with_curve!(activation, C => affine.apply::<C>(x.values(), y));
     })?;
     if !tape.records(&[x, scale, shift]) {
@@ -100,18 +100,19 @@ fn normalize(
     }
     // A frozen normalization without activation is linear in x: nothing of x is kept.
     let needs_x = activation.is_some() || by_batch || scale.wants_grad();
+    let (y, of_y) = y.recorded();
     let recorded = Recorded {
         activation,
         affine,
         by_batch,
         x: needs_x.then(|| x.clone()),
-        of_y: Slot::of(&y),
+        of_y,
         of_x: Slot::wanted(x),
         of_scale: Slot::wanted(scale),
         of_shift: Slot::wanted(shift),
     };
     tape.push(move |flow| with_curve!(recorded.activation, C => recorded.backward::<C>(flow)));
-    Ok(y.wanting_grad(true))
+    Ok(y)
 }
 
 impl Affine {
@@ -149,32 +150,35 @@ impl Affine {
 
 impl Recorded {
     fn backward<C: Curve>(&self, flow: &mut Flow) -> Backward<()> {
-        let gy = self.of_y.take(flow)?;
+        let mut gy = self.of_y.take(flow)?;
         let channels = self.affine.channels();
-        let x = self.x.as_ref().map_or(&gy[..], |x| x.values());
+        // Where nothing is kept of x, nothing depends on it.
+        let x = self.x.as_ref().map(Tensor::values);
         let needs_sums = self.of_scale.is_some() || self.of_shift.is_some() || (self.by_batch && self.of_x.is_some());
-        let sums = if needs_sums { self.sums::<C>(x, &gy) } else { vec![0.0; 2 * channels] };
+        let sums = if needs_sums { self.sums::<C>(x.unwrap_or(&gy), &gy) } else { vec![0.0; 2 * channels] };
         let (of_g, of_gx) = sums.split_at(channels);
         for (slot, sums) in [(&self.of_shift, of_g), (&self.of_scale, of_gx)] {
             if let Some(slot) = slot {
-                slot.get(flow)?.iter_mut().zip(sums).for_each(|(sum, value)| *sum += *value as f32);
+                slot.add(flow, |g| g.iter_mut().zip(sums).for_each(|(sum, value)| *sum += *value as f32))?;
             }
         }
-        if let Some(slot) = &self.of_x {
-            let count = if self.by_batch { (gy.len() / channels) as f64 } else { f64::INFINITY };
-            let mean_of = |sums: &[f64]| sums.iter().map(|sum| (sum / count) as f32).collect::<Vec<_>>();
-            self.add_input_gradient::<C>(x, &gy, &mean_of(of_g), &mean_of(of_gx), slot.get(flow)?);
+        let Some(slot) = &self.of_x else { return Ok(()) };
+        match x {
+            Some(x) => {
+                let count = if self.by_batch { (gy.len() / channels) as f64 } else { f64::INFINITY };
+                let mean_of = |sums: &[f64]| sums.iter().map(|sum| sum / count).collect::<Vec<_>>();
+                self.input_gradient::<C>(x, &mut gy, &mean_of(of_g), &mean_of(of_gx));
+            }
+            None => self.scale_gradient(&mut gy),
         }
-        Ok(())
+        slot.give(flow, gy)
     }
 
     /// Per channel, the sums of `g` and of `g * (x - mean) * inverse`, where `g` is the gradient
     /// before the activation.
     fn sums<C: Curve>(&self, x: &[f32], gy: &[f32]) -> Vec<f64> {
         let channels = self.affine.channels();
-        let Affine { mean, inverse, factor, shift } = &self.affine;
-        let (mean, inverse) = (&mean[..channels], &inverse[..channels]);
-        let (factor, shift) = (&factor[..channels], &shift[..channels]);
+        let affine = &self.affine;
         let parts = split::map(gy.len() / channels, SPLITS, ROWS, |rows| {
             let mut total = vec![0.0_f64; 2 * channels];
             let mut sums = vec![0.0_f32; 2 * channels];
@@ -184,12 +188,7 @@ impl Recorded {
                 let (of_g, of_gx) = sums.split_at_mut(channels);
                 wide(|| {
                     for (x, gy) in x.chunks_exact(channels).zip(gy.chunks_exact(channels)) {
-                        for c in 0..channels {
-                            let centred = x[c] - mean[c];
-                            let g = gy[c] * C::slope(centred * factor[c] + shift[c]);
-                            of_g[c] += g;
-                            of_gx[c] += g * (centred * inverse[c]);
-                        }
+                        add_to_sums::<C>(of_g, of_gx, x, gy, affine);
                     }
                 });
                 for (total, sum) in total.iter_mut().zip(&mut sums) {
@@ -201,30 +200,69 @@ impl Recorded {
         split::total(parts)
     }
 
-    /// `gx += factor * (g - mean of g - normalized x * mean of (g * normalized x))`; the means are
-    /// zero where the statistics are not the batch's.
-    fn add_input_gradient<C: Curve>(&self, x: &[f32], gy: &[f32], mean_g: &[f32], mean_gx: &[f32], gx: &mut [f32]) {
-        let channels = self.affine.channels();
+    /// Makes of the gradient to the output that to the input:
+    /// `factor * (g - mean of g - normalized x * mean of (g * normalized x))`. The means are zero where the
+    /// statistics are not the batch's.
+    fn input_gradient<C: Curve>(&self, x: &[f32], g: &mut [f32], mean_g: &[f64], mean_gx: &[f64]) {
         let Affine { mean, inverse, factor, shift } = &self.affine;
-        let (mean, inverse) = (&mean[..channels], &inverse[..channels]);
-        let (factor, shift) = (&factor[..channels], &shift[..channels]);
-        let (mean_g, mean_gx) = (&mean_g[..channels], &mean_gx[..channels]);
-        let by_batch = self.by_batch;
-        split::rows(gx, channels, |first, gx| {
-            let values = first * channels..first * channels + gx.len();
-            let (x, gy) = (&x[values.clone()], &gy[values]);
-            let rows = gx.chunks_exact_mut(channels).zip(x.chunks_exact(channels)).zip(gy.chunks_exact(channels));
+        let constant: Vec<f32> = factor.iter().zip(mean_g).map(|(&f, mean)| (f64::from(f) * mean) as f32).collect();
+        let of_factors = factor.iter().zip(inverse).map(|(&f, &inverse)| f64::from(f) * f64::from(inverse));
+        let linear: Vec<f32> = of_factors.zip(mean_gx).map(|(f, mean)| (f * mean) as f32).collect();
+        let channels = self.affine.channels();
+        split::rows(g, channels, |first, g| {
+            let x = &x[first * channels..][..g.len()];
             wide(|| {
-                for ((gx, x), gy) in rows {
-                    for c in 0..channels {
-                        let centred = x[c] - mean[c];
-                        let g = gy[c] * C::slope(centred * factor[c] + shift[c]);
-                        let of_batch = mean_g[c] + centred * inverse[c] * mean_gx[c];
-                        gx[c] += factor[c] * if by_batch { g - of_batch } else { g };
-                    }
+                for (g, x) in g.chunks_exact_mut(channels).zip(x.chunks_exact(channels)) {
+                    to_input::<C>(g, x, mean, factor, shift, &constant, &linear);
                 }
             });
         });
+    }
+
+    /// The same where there is no activation and the statistics are given.
+    fn scale_gradient(&self, g: &mut [f32]) {
+        let (channels, factor) = (self.affine.channels(), &self.affine.factor);
+        split::rows(g, channels, |_, g| {
+            wide(|| g.chunks_exact_mut(channels).for_each(|g| g.iter_mut().zip(factor).for_each(|(g, f)| *g *= f)));
+        });
+    }
+}
+
+// What is an argument of a function of its own is known not to overlap, so that loops are vectorised.
+
+/// One pixel of [`Recorded::input_gradient`].
+#[inline(always)]
+fn to_input<C: Curve>(
+    g: &mut [f32],
+    x: &[f32],
+    mean: &[f32],
+    factor: &[f32],
+    shift: &[f32],
+    constant: &[f32],
+    linear: &[f32],
+) {
+    let count = g.len();
+    let (x, mean, factor, shift) = (&x[..count], &mean[..count], &factor[..count], &shift[..count]);
+    let (constant, linear) = (&constant[..count], &linear[..count]);
+    for c in 0..count {
+        let centred = x[c] - mean[c];
+        let slope = C::slope(centred * factor[c] + shift[c]);
+        g[c] = factor[c] * (g[c] * slope) - (constant[c] + centred * linear[c]);
+    }
+}
+
+/// One pixel of [`Recorded::sums`].
+#[inline(always)]
+fn add_to_sums<C: Curve>(of_g: &mut [f32], of_gx: &mut [f32], x: &[f32], gy: &[f32], affine: &Affine) {
+    let count = of_g.len();
+    let Affine { mean, inverse, factor, shift } = affine;
+    let (x, gy, of_gx) = (&x[..count], &gy[..count], &mut of_gx[..count]);
+    let (mean, inverse, factor, shift) = (&mean[..count], &inverse[..count], &factor[..count], &shift[..count]);
+    for c in 0..count {
+        let centred = x[c] - mean[c];
+        let g = gy[c] * C::slope(centred * factor[c] + shift[c]);
+        of_g[c] += g;
+        of_gx[c] += g * (centred * inverse[c]);
     }
 }
 

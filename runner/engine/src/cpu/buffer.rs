@@ -1,10 +1,11 @@
 //! The memory of tensors and gradients on the CPU.
 
-use super::super::{Cpu, EngineError, Result, Tensor};
-use dfdx::prelude::{CpuError, Gradients, ZerosTensor};
+use super::super::tensor::Passing;
+use super::super::{Cpu, Result, Tensor};
+use dfdx::prelude::{CpuError, Gradients};
 
 /// The memory that dfdx keeps a gradient in.
-pub type Storage = <Cpu as dfdx::prelude::Storage<f32>>::Vec;
+type Storage = <Cpu as dfdx::prelude::Storage<f32>>::Vec;
 
 /// The gradients of a backward pass that is under way.
 pub type Flow = Gradients<f32, Cpu>;
@@ -36,34 +37,71 @@ impl Tensor<Cpu> {
         unsafe { std::slice::from_raw_parts_mut(first, len) }
     }
 
-    /// A new tensor whose values `fill` writes over zeros.
+    /// A new tensor of zeros that `fill` adds to.
     pub(crate) fn filled(device: &Cpu, dims: &[usize], fill: impl FnOnce(&mut [f32])) -> Result<Self> {
-        let count: usize = dims.iter().product();
-        let flat = device.try_zeros_like(&(count,)).map_err(EngineError::device("allocation"))?;
-        let mut tensor = Tensor::from_flat(flat, dims.to_vec());
-        fill(tensor.values_mut());
-        Ok(tensor)
+        let mut values = vec![0.0; dims.iter().product()];
+        fill(&mut values);
+        Tensor::from_vec(device, values, dims)
+    }
+
+    /// A new tensor all of whose values `write` writes.
+    pub(crate) fn written(device: &Cpu, dims: &[usize], write: impl FnOnce(&mut [f32])) -> Result<Self> {
+        let mut values = room(dims.iter().product());
+        write(&mut values);
+        Tensor::from_vec(device, values, dims)
+    }
+
+    /// The result of a recorded operation, and the place of its gradient.
+    pub(crate) fn recorded(mut self) -> (Self, Slot) {
+        self.passing = Some(Passing::default());
+        let slot = Slot::of(&self);
+        (self.wanting_grad(true), slot)
     }
 }
 
-/// Zeroed memory that goes back to dfdx's cache when dropped.
-pub fn scratch(device: &Cpu, len: usize) -> Backward<Storage> {
-    dfdx::prelude::Storage::<f32>::try_alloc_len(device, len)
+/// Memory for so many numbers, with whatever is left in it: for what is written whole. In debug builds it
+/// holds NaN, so that what is not written shows.
+pub fn room(len: usize) -> Vec<f32> {
+    if cfg!(debug_assertions) {
+        return vec![f32::NAN; len];
+    }
+    let mut values: Vec<f32> = Vec::with_capacity(len);
+    // SAFETY: there is room for `len` numbers. The compiler cannot see into the empty block of assembly, which
+    // might write them: to it they are numbers, of which nothing is known.
+    unsafe {
+        std::arch::asm!("/* {0} */", in(reg) values.as_mut_ptr(), options(nostack, preserves_flags));
+        values.set_len(len);
+    }
+    values
 }
 
 type Find = dyn for<'a> Fn(&'a mut Flow) -> Backward<&'a mut Storage>;
 
+/// Where the gradient of one tensor is.
+enum Place {
+    /// In dfdx's store, zeros at first: that of a leaf, which is still there after the pass.
+    Kept(Box<Find>),
+    /// That of the result of an operation; nothing at first.
+    Passing(Passing),
+}
+
 /// The place of one tensor's gradient in a backward pass.
 pub struct Slot {
-    find: Box<Find>,
-    device: Cpu,
+    place: Place,
+    len: usize,
 }
 
 impl Slot {
     /// The place of `tensor`'s gradient; does not keep the tensor's values alive.
     pub fn of(tensor: &Tensor<Cpu>) -> Self {
-        let ghost = tensor.flat().ghost();
-        Slot { find: Box::new(move |flow| flow.get_or_alloc_mut(&ghost)), device: tensor.device().clone() }
+        let place = tensor.passing.clone().map_or_else(
+            || {
+                let ghost = tensor.flat().ghost();
+                Place::Kept(Box::new(move |flow| flow.get_or_alloc_mut(&ghost)))
+            },
+            Place::Passing,
+        );
+        Slot { place, len: tensor.len() }
     }
 
     /// The place of `tensor`'s gradient if one is wanted.
@@ -71,21 +109,55 @@ impl Slot {
         tensor.wants_grad().then(|| Slot::of(tensor))
     }
 
-    /// The gradient so far, to be added to; zeros at first.
-    pub fn get<'a>(&self, flow: &'a mut Flow) -> Backward<&'a mut [f32]> {
-        Ok((self.find)(flow)?.as_mut_slice())
+    /// Moves the gradient out, zeros if there is none yet: its memory is free as soon as it has been used.
+    /// For the result of an operation, whose gradient nobody looks at after that operation.
+    pub fn take(&self, flow: &mut Flow) -> Backward<Vec<f32>> {
+        let so_far = self.so_far(flow)?;
+        Ok(if so_far.is_empty() { vec![0.0; self.len] } else { so_far })
     }
 
     /// Puts back what was moved out by [`Slot::take`].
-    pub fn put(&self, flow: &mut Flow, gradient: Storage) -> Backward<()> {
-        *(self.find)(flow)? = gradient;
+    pub fn put(&self, flow: &mut Flow, gradient: Vec<f32>) -> Backward<()> {
+        match &self.place {
+            Place::Kept(find) => **find(flow)? = gradient,
+            Place::Passing(passing) => passing.put(gradient),
+        }
         Ok(())
     }
 
-    /// Moves the gradient out, so that its memory is free as soon as it has been used. For the
-    /// output of an operation, whose gradient nobody looks at after that operation.
-    pub fn take(&self, flow: &mut Flow) -> Backward<Storage> {
-        let nothing = scratch(&self.device, 0)?;
-        Ok(std::mem::replace((self.find)(flow)?, nothing))
+    /// Has `f` add to the gradient, which holds zeros at first.
+    pub fn add(&self, flow: &mut Flow, f: impl FnOnce(&mut [f32])) -> Backward<()> {
+        let mut gradient = self.take(flow)?;
+        f(&mut gradient);
+        self.put(flow, gradient)
+    }
+
+    /// Has `f` add to the gradient or, if it is told not to add, write all of it.
+    pub fn write(&self, flow: &mut Flow, f: impl FnOnce(&mut [f32], bool)) -> Backward<()> {
+        let mut gradient = self.so_far(flow)?;
+        let add = !gradient.is_empty();
+        if !add {
+            gradient = room(self.len);
+        }
+        f(&mut gradient, add);
+        self.put(flow, gradient)
+    }
+
+    /// Adds a gradient; copies nothing if it is the first.
+    pub fn give(&self, flow: &mut Flow, gradient: Vec<f32>) -> Backward<()> {
+        let mut so_far = self.so_far(flow)?;
+        if so_far.is_empty() {
+            return self.put(flow, gradient);
+        }
+        super::split::add_into(&mut so_far, &gradient);
+        self.put(flow, so_far)
+    }
+
+    /// Moves out what there is; nothing if nobody has added to it.
+    fn so_far(&self, flow: &mut Flow) -> Backward<Vec<f32>> {
+        Ok(match &self.place {
+            Place::Kept(find) => std::mem::take(&mut **find(flow)?),
+            Place::Passing(passing) => passing.take(),
+        })
     }
 }

@@ -17,7 +17,7 @@ pub fn concat(tape: &mut Tape<Cpu>, parts: &[Tensor<Cpu>]) -> Result<Tensor<Cpu>
     let total: usize = widths.iter().sum();
     let dims: Vec<usize> = outer.iter().copied().chain([total]).collect();
     let device = parts.first().ok_or_else(misfit)?.device();
-    let y = Tensor::filled(device, &dims, |y| {
+    let y = Tensor::written(device, &dims, |y| {
         let values: Vec<&[f32]> = parts.iter().map(Tensor::values).collect();
         split::rows(y, total, |first, y| {
             for (row, y) in y.chunks_exact_mut(total.max(1)).enumerate() {
@@ -34,28 +34,32 @@ pub fn concat(tape: &mut Tape<Cpu>, parts: &[Tensor<Cpu>]) -> Result<Tensor<Cpu>
     if !tape.records(&operands) {
         return Ok(y);
     }
-    let of_y = Slot::of(&y);
+    let (y, of_y) = y.recorded();
     let slots: Vec<Option<Slot>> = parts.iter().map(Slot::wanted).collect();
     tape.push(move |flow| {
         let gy = of_y.take(flow)?;
         let mut start = 0;
         for (slot, width) in slots.iter().zip(widths) {
             if let Some(slot) = slot {
-                add_columns(slot.get(flow)?, &gy, total, start, width);
+                slot.write(flow, |gx, add| columns(gx, &gy, total, start, width, add))?;
             }
             start += width;
         }
         Ok(())
     });
-    Ok(y.wanting_grad(true))
+    Ok(y)
 }
 
-/// Adds `width` columns of `gy` from `start` on to `gx`.
-fn add_columns(gx: &mut [f32], gy: &[f32], total: usize, start: usize, width: usize) {
+/// Writes `width` columns of `gy` from `start` on to `gx`, or adds them.
+fn columns(gx: &mut [f32], gy: &[f32], total: usize, start: usize, width: usize, add: bool) {
     split::rows(gx, width, |first, gx| {
         for (row, gx) in gx.chunks_exact_mut(width.max(1)).enumerate() {
             let gy = &gy[(first + row) * total + start..][..width];
-            gx.iter_mut().zip(gy).for_each(|(gx, gy)| *gx += gy);
+            if add {
+                gx.iter_mut().zip(gy).for_each(|(gx, gy)| *gx += gy);
+            } else {
+                gx.copy_from_slice(gy);
+            }
         }
     });
 }

@@ -19,22 +19,23 @@ pub fn conv2d(
         return depthwise::conv2d(tape, x, weight, conv.slide);
     }
     let plane = Plane::new(&conv);
-    let y = Tensor::filled(x.device(), &conv.dims(), |y| plane.forward(x.values(), weight.values(), y, None))?;
+    let y = Tensor::written(x.device(), &conv.dims(), |y| plane.forward(x.values(), weight.values(), y, None))?;
     if !tape.records(&[x, weight]) {
         return Ok(y);
     }
-    let (of_y, of_x, of_weight) = (Slot::of(&y), Slot::wanted(x), Slot::wanted(weight));
+    let (y, of_y) = y.recorded();
+    let (of_x, of_weight) = (Slot::wanted(x), Slot::wanted(weight));
     let x = of_weight.is_some().then(|| x.clone());
     let weight = of_x.is_some().then(|| weight.clone());
     tape.push(move |flow| {
         let gy = of_y.take(flow)?;
         if let (Some(of_weight), Some(x)) = (of_weight, x) {
-            plane.add_weight_gradient(x.values(), &gy, of_weight.get(flow)?);
+            of_weight.add(flow, |gw| plane.add_weight_gradient(x.values(), &gy, gw))?;
         }
         if let (Some(of_x), Some(weight)) = (of_x, weight) {
-            plane.add_input_gradient(weight.values(), &gy, of_x.get(flow)?);
+            of_x.write(flow, |gx, add| plane.input_gradient(weight.values(), &gy, gx, add))?;
         }
         Ok(())
     });
-    Ok(y.wanting_grad(true))
+    Ok(y)
 }

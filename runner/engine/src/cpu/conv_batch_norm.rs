@@ -33,7 +33,7 @@ pub fn conv2d_batch_norm(
     }
     let affine = Affine::given(norm);
     let residual = residual.map(Tensor::values);
-    Tensor::filled(x.device(), &dims, |y| {
+    Tensor::written(x.device(), &dims, |y| {
         with_curve!(activation, C => {
             let finish = |start: usize, channels: Range<usize>, y: &mut [f32]| {
                 let residual = residual.map(|residual| &residual[start..start + y.len()]);

@@ -2,10 +2,8 @@
 
 use super::super::slide::Convolution;
 use super::super::{Cpu, Result, Tape, Tensor, Window};
-use super::buffer::Slot;
+use super::buffer::{Slot, room};
 use super::plane::Plane;
-use super::scratch::Scratch;
-use super::split;
 
 /// See [`super::super::Kernels::conv_transpose2d`].
 pub fn conv_transpose2d(
@@ -17,26 +15,27 @@ pub fn conv_transpose2d(
 ) -> Result<Tensor<Cpu>> {
     let conv = Convolution::transposed(x, weight, window, size)?;
     let plane = Plane::new(&conv);
-    let y = Tensor::filled(x.device(), &conv.input_dims(), |y| {
-        plane.add_input_gradient(weight.values(), x.values(), y);
+    let y = Tensor::written(x.device(), &conv.input_dims(), |y| {
+        plane.input_gradient(weight.values(), x.values(), y, false);
     })?;
     if !tape.records(&[x, weight]) {
         return Ok(y);
     }
-    let (of_y, of_x, of_weight) = (Slot::of(&y), Slot::wanted(x), Slot::wanted(weight));
+    let (y, of_y) = y.recorded();
+    let (of_x, of_weight) = (Slot::wanted(x), Slot::wanted(weight));
     let x = of_weight.is_some().then(|| x.clone());
     let weight = of_x.is_some().then(|| weight.clone());
     tape.push(move |flow| {
         let gy = of_y.take(flow)?;
         if let (Some(of_weight), Some(x)) = (of_weight, x) {
-            plane.add_weight_gradient(&gy, x.values(), of_weight.get(flow)?);
+            of_weight.add(flow, |gw| plane.add_weight_gradient(&gy, x.values(), gw))?;
         }
         if let (Some(of_x), Some(weight)) = (of_x, weight) {
-            let mut own = Scratch::new(conv.dims().iter().product());
+            let mut own = room(conv.dims().iter().product());
             plane.forward(&gy, weight.values(), &mut own, None);
-            split::add_into(of_x.get(flow)?, &own);
+            of_x.give(flow, own)?;
         }
         Ok(())
     });
-    Ok(y.wanting_grad(true))
+    Ok(y)
 }

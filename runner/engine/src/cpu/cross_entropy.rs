@@ -19,23 +19,24 @@ pub fn cross_entropy(tape: &mut Tape<Cpu>, logits: &Tensor<Cpu>, targets: &Tenso
     if !tape.records(&[logits]) {
         return Ok(y);
     }
-    let (of_y, of_logits) = (Slot::of(&y), Slot::of(logits));
+    let (y, of_y) = y.recorded();
+    let of_logits = Slot::of(logits);
     let (logits, targets) = (logits.clone(), targets.clone());
     tape.push(move |flow| {
         let gy = f64::from(of_y.take(flow)?.first().copied().unwrap_or(0.0));
-        let gradient = of_logits.get(flow)?.chunks_exact_mut(classes);
         let rows = logits.values().chunks_exact(classes).zip(targets.values().chunks_exact(classes));
-        for (gradient, (logits, targets)) in gradient.zip(rows) {
+        of_logits.add(flow, |gradient| {
+            for (gradient, (logits, targets)) in gradient.chunks_exact_mut(classes).zip(rows) {
             let normalizer = log_sum_exp(logits);
             let mass: f64 = targets.iter().map(|&target| f64::from(target)).sum();
             for (gradient, (&logit, &target)) in gradient.iter_mut().zip(logits.iter().zip(targets)) {
                 let probability = (f64::from(logit) - normalizer).exp();
                 *gradient += (gy * (probability * mass - f64::from(target))) as f32;
             }
-        }
-        Ok(())
+            }
+        })
     });
-    Ok(y.wanting_grad(true))
+    Ok(y)
 }
 
 fn row_loss(logits: &[f32], targets: &[f32]) -> f64 {

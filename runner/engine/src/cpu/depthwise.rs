@@ -3,7 +3,7 @@
 use super::super::slide::Slide;
 use super::super::{Cpu, Result, Tape, Tensor};
 use super::buffer::Slot;
-
+use super::depthwise_weights::add_weight_gradient;
 use super::simd::{self, Simd, WithSimd};
 use super::split;
 use super::sweep::Finish;
@@ -18,27 +18,28 @@ type Taps = Vec<(usize, usize)>;
 pub fn conv2d(tape: &mut Tape<Cpu>, x: &Tensor<Cpu>, weight: &Tensor<Cpu>, slide: Slide) -> Result<Tensor<Cpu>> {
     let [height, width] = slide.output;
     let dims = [slide.batch, height, width, slide.channels];
-    let y = Tensor::filled(x.device(), &dims, |y| forward(&slide, x.values(), weight.values(), y, None))?;
+    let y = Tensor::written(x.device(), &dims, |y| forward(&slide, x.values(), weight.values(), y, None))?;
     if !tape.records(&[x, weight]) {
         return Ok(y);
     }
-    let (of_y, of_x, of_weight) = (Slot::of(&y), Slot::wanted(x), Slot::wanted(weight));
+    let (y, of_y) = y.recorded();
+    let (of_x, of_weight) = (Slot::wanted(x), Slot::wanted(weight));
     let x = of_weight.is_some().then(|| x.clone());
     let weight = of_x.is_some().then(|| weight.clone());
     tape.push(move |flow| {
         let gy = of_y.take(flow)?;
         if let (Some(of_weight), Some(x)) = (of_weight, x) {
-            super::depthwise_weights::add_weight_gradient(&slide, x.values(), &gy, of_weight.get(flow)?);
+            of_weight.add(flow, |gw| add_weight_gradient(&slide, x.values(), &gy, gw))?;
         }
         if let (Some(of_x), Some(weight)) = (of_x, weight) {
-            add_input_gradient(&slide, weight.values(), &gy, of_x.get(flow)?);
+            of_x.write(flow, |gx, add| input_gradient(&slide, weight.values(), &gy, gx, add))?;
         }
         Ok(())
     });
-    Ok(y.wanting_grad(true))
+    Ok(y)
 }
 
-/// Writes the convolution to `y`, which holds zeros.
+/// Writes the convolution to `y`.
 pub fn forward(slide: &Slide, x: &[f32], weight: &[f32], y: &mut [f32], finish: Option<&Finish>) {
     let (rows, columns) = (slide.inputs(0), slide.inputs(1));
     let sums = Sums {
@@ -52,12 +53,12 @@ pub fn forward(slide: &Slide, x: &[f32], weight: &[f32], y: &mut [f32], finish: 
         weight,
         finish,
     };
-    sums.add_to(y);
+    sums.run(y, false);
 }
 
 /// The gradient to the input is the same sum seen from the other side: over the outputs that a
 /// pixel took part in.
-fn add_input_gradient(slide: &Slide, weight: &[f32], gy: &[f32], gx: &mut [f32]) {
+fn input_gradient(slide: &Slide, weight: &[f32], gy: &[f32], gx: &mut [f32], add: bool) {
     let (rows, columns) = (slide.outputs(0), slide.outputs(1));
     let sums = Sums {
         channels: slide.channels,
@@ -70,7 +71,7 @@ fn add_input_gradient(slide: &Slide, weight: &[f32], gy: &[f32], gx: &mut [f32])
         weight,
         finish: None,
     };
-    sums.add_to(gx);
+    sums.run(gx, add);
 }
 
 /// Pixels of a row that see the same taps.
@@ -122,8 +123,9 @@ struct Sums<'a> {
 }
 
 impl Sums<'_> {
-    fn add_to(&self, to: &mut [f32]) {
-        split::rows(to, self.to[1] * self.channels, |first, to| simd::dispatch(Lines { sums: self, first, to }));
+    /// Writes the sums, or adds them to what is there.
+    fn run(&self, to: &mut [f32], add: bool) {
+        split::rows(to, self.to[1] * self.channels, |first, to| simd::dispatch(Lines { sums: self, first, to, add }));
     }
 }
 
@@ -132,6 +134,7 @@ struct Lines<'a> {
     sums: &'a Sums<'a>,
     first: usize,
     to: &'a mut [f32],
+    add: bool,
 }
 
 impl WithSimd for Lines<'_> {
@@ -157,10 +160,10 @@ impl WithSimd for Lines<'_> {
                 let to = &mut to[run.first * channels..];
                 let (step, moves) = (run.step * channels, run.moves * channels);
                 match run.count {
-                    4 => add_products::<S, 4>(simd, &terms, channels, moves, to, step),
-                    3 => add_products::<S, 3>(simd, &terms, channels, moves, to, step),
-                    2 => add_products::<S, 2>(simd, &terms, channels, moves, to, step),
-                    _ => add_products::<S, 1>(simd, &terms, channels, moves, to, step),
+                    4 => products::<S, 4>(simd, &terms, channels, moves, to, step, self.add),
+                    3 => products::<S, 3>(simd, &terms, channels, moves, to, step, self.add),
+                    2 => products::<S, 2>(simd, &terms, channels, moves, to, step, self.add),
+                    _ => products::<S, 1>(simd, &terms, channels, moves, to, step, self.add),
                 }
             }
             if let Some(finish) = finish {
@@ -172,22 +175,25 @@ impl WithSimd for Lines<'_> {
     }
 }
 
-/// Adds to `COUNT` pixels, `step` values apart, the products of what lies `moves` values apart with the
-/// same weights.
+/// Writes to `COUNT` pixels, `step` values apart, or adds to them, the products of what lies `moves` values
+/// apart with the same weights.
 #[inline(always)]
-fn add_products<S: Simd, const COUNT: usize>(
+fn products<S: Simd, const COUNT: usize>(
     simd: S,
     terms: &[(&[f32], &[f32])],
     channels: usize,
     moves: usize,
     to: &mut [f32],
     step: usize,
+    add: bool,
 ) {
     let whole = channels / S::LANES * S::LANES;
     for channel in (0..whole).step_by(S::LANES) {
         let mut sums = [simd.splat(0.0); COUNT];
-        for (pixel, sum) in sums.iter_mut().enumerate() {
-            *sum = simd.read(&to[pixel * step + channel..]);
+        if add {
+            for (pixel, sum) in sums.iter_mut().enumerate() {
+                *sum = simd.read(&to[pixel * step + channel..]);
+            }
         }
         for &(values, weight) in terms {
             debug_assert!(values.len() == (COUNT - 1) * moves + channels && weight.len() == channels);
@@ -207,7 +213,7 @@ fn add_products<S: Simd, const COUNT: usize>(
     if whole < channels {
         for pixel in 0..COUNT {
             let to = &mut to[pixel * step + whole..pixel * step + channels];
-            let mut sum = simd.read(to);
+            let mut sum = if add { simd.read(to) } else { simd.splat(0.0) };
             for &(values, weight) in terms {
                 let values = &values[pixel * moves + whole..pixel * moves + channels];
                 sum = simd.mul_add(simd.read(values), simd.read(&weight[whole..]), sum);

@@ -24,18 +24,19 @@ pub fn focal_loss(
     if !tape.records(&[logits]) {
         return Ok(y);
     }
-    let (of_y, of_logits) = (Slot::of(&y), Slot::of(logits));
+    let (y, of_y) = y.recorded();
+    let of_logits = Slot::of(logits);
     let (logits, targets) = (logits.clone(), targets.clone());
     tape.push(move |flow| {
         let gy = f64::from(of_y.take(flow)?.first().copied().unwrap_or(0.0));
-        let gradient = of_logits.get(flow)?.chunks_exact_mut(classes);
         let rows = logits.values().chunks_exact(classes).zip(targets.values().chunks_exact(classes));
-        for (gradient, (logits, targets)) in gradient.zip(rows) {
-            add_gradient(gradient, logits, targets, gamma, gy);
-        }
-        Ok(())
+        of_logits.add(flow, |gradient| {
+            for (gradient, (logits, targets)) in gradient.chunks_exact_mut(classes).zip(rows) {
+                add_gradient(gradient, logits, targets, gamma, gy);
+            }
+        })
     });
-    Ok(y.wanting_grad(true))
+    Ok(y)
 }
 
 fn row_loss(logits: &[f32], targets: &[f32], gamma: f64) -> f64 {

@@ -2,7 +2,7 @@
 
 use super::super::foreign::{Foreign, ForeignBackward, ForeignForward, Held, View, ViewMut, scratch};
 use super::super::{Cpu, EngineError, Result, Tape, Tensor};
-use super::buffer::{Backward, Flow, Slot, Storage};
+use super::buffer::{Backward, Flow, Slot};
 use std::sync::Arc;
 
 /// See [`super::super::Kernels::foreign`].
@@ -33,11 +33,12 @@ pub fn foreign(
     if !recorded {
         return Ok(y);
     }
+    let (y, of_output) = y.recorded();
     let way_back = WayBack {
         inputs: inputs.iter().map(|input| Held::new(input, operation.keeps_inputs())).collect(),
         params: params.to_vec(),
         output: Held::new(&y, operation.keeps_output()),
-        of_output: Slot::of(&y),
+        of_output,
         of_operands: inputs.iter().chain(params).map(Target::of).collect(),
         scratch,
         operation,
@@ -47,7 +48,7 @@ pub fn foreign(
         fault.note(way_back.run(flow)?);
         Ok(())
     });
-    Ok(y.wanting_grad(true))
+    Ok(y)
 }
 
 fn view(tensor: &Tensor<Cpu>) -> View<'_> {
@@ -86,7 +87,7 @@ impl WayBack {
     fn run(mut self, flow: &mut Flow) -> Backward<Result<()>> {
         let gradient = self.of_output.take(flow)?;
         // All are needed at once, so each is moved out, and back again.
-        let mut moved: Vec<Option<Storage>> = Vec::with_capacity(self.of_operands.len());
+        let mut moved: Vec<Option<Vec<f32>>> = Vec::with_capacity(self.of_operands.len());
         for target in &self.of_operands {
             moved.push(target.slot.as_ref().map(|slot| slot.take(flow)).transpose()?);
         }

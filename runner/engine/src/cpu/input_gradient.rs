@@ -7,19 +7,18 @@ use super::simd::Instructions;
 use super::sweep::{Source, Sweep, Tap, Target};
 
 impl Plane {
-    /// Adds the gradient to the input, whose pixels must not overlap, to `gx`.
+    /// Writes the gradient to the input, whose pixels must not overlap, to `gx`, or adds it.
     ///
     /// It is the same sum seen from the other side. With a stride the pixels of each remainder by it
     /// see taps of their own, so that each remainder is one sweep (Dumoulin and Visin 2016).
-    pub fn add_input_gradient(&self, weight: &[f32], gy: &[f32], gx: &mut [f32]) {
-        if self.add_input_gradient_by_winograd(Winograd::chosen(), weight, gy, gx) {
-            return;
+    pub fn input_gradient(&self, weight: &[f32], gy: &[f32], gx: &mut [f32], add: bool) {
+        if !self.input_gradient_by_winograd(Winograd::chosen(), weight, gy, gx, add) {
+            self.input_gradient_as_is(weight, gy, gx, add);
         }
-        self.add_input_gradient_as_is(weight, gy, gx);
     }
 
     /// Tap by tap.
-    pub(super) fn add_input_gradient_as_is(&self, weight: &[f32], gy: &[f32], gx: &mut [f32]) {
+    pub(super) fn input_gradient_as_is(&self, weight: &[f32], gy: &[f32], gx: &mut [f32], add: bool) {
         let tiles = Instructions::chosen().tiles();
         let all = self.all_outputs();
         for group in 0..self.groups {
@@ -37,7 +36,7 @@ impl Plane {
                 for across in 0..self.stride[1].min(self.size[1]) {
                     let first = [down, across];
                     let taps = self.taps_from(first);
-                    if taps.is_empty() {
+                    if taps.is_empty() && add {
                         continue;
                     }
                     let target = Target {
@@ -46,7 +45,7 @@ impl Plane {
                         step: self.stride,
                         pixel: self.pixel,
                         channel: group * self.inputs,
-                        add: true,
+                        add,
                     };
                     let grid = [0, 1].map(|axis| (self.size[axis] - first[axis]).div_ceil(self.stride[axis]));
                     Sweep { batch: self.batch, grid, taps, source, target, weights: &weights }.run(gx, None);

@@ -13,24 +13,25 @@ pub fn matmul(tape: &mut Tape<Cpu>, x: &Tensor<Cpu>, weight: &Tensor<Cpu>) -> Re
         return Err(misfit(x, weight));
     }
     let plane = Plane::product(rows, inputs, outputs);
-    let y = Tensor::filled(x.device(), &[rows, outputs], |y| plane.forward(x.values(), weight.values(), y, None))?;
+    let y = Tensor::written(x.device(), &[rows, outputs], |y| plane.forward(x.values(), weight.values(), y, None))?;
     if !tape.records(&[x, weight]) {
         return Ok(y);
     }
-    let (of_y, of_x, of_weight) = (Slot::of(&y), Slot::wanted(x), Slot::wanted(weight));
+    let (y, of_y) = y.recorded();
+    let (of_x, of_weight) = (Slot::wanted(x), Slot::wanted(weight));
     let x = of_weight.is_some().then(|| x.clone());
     let weight = of_x.is_some().then(|| weight.clone());
     tape.push(move |flow| {
         let gy = of_y.take(flow)?;
         if let (Some(of_weight), Some(x)) = (of_weight, x) {
-            plane.add_weight_gradient(x.values(), &gy, of_weight.get(flow)?);
+            of_weight.add(flow, |gw| plane.add_weight_gradient(x.values(), &gy, gw))?;
         }
         if let (Some(of_x), Some(weight)) = (of_x, weight) {
-            plane.add_input_gradient(weight.values(), &gy, of_x.get(flow)?);
+            of_x.write(flow, |gx, add| plane.input_gradient(weight.values(), &gy, gx, add))?;
         }
         Ok(())
     });
-    Ok(y.wanting_grad(true))
+    Ok(y)
 }
 
 fn misfit(x: &Tensor<Cpu>, weight: &Tensor<Cpu>) -> EngineError {
@@ -44,7 +45,7 @@ pub fn add_bias(tape: &mut Tape<Cpu>, x: &Tensor<Cpu>, bias: &Tensor<Cpu>) -> Re
         let shapes = vec![x.dims().to_vec(), bias.dims().to_vec()];
         return Err(EngineError::Shapes { operation: "add_bias", shapes });
     }
-    let y = Tensor::filled(x.device(), x.dims(), |y| {
+    let y = Tensor::written(x.device(), x.dims(), |y| {
         let (x, bias) = (x.values(), bias.values());
         split::rows(y, columns, |first, y| {
             let x = &x[first * columns..][..y.len()];
@@ -58,19 +59,20 @@ pub fn add_bias(tape: &mut Tape<Cpu>, x: &Tensor<Cpu>, bias: &Tensor<Cpu>) -> Re
     if !tape.records(&[x, bias]) {
         return Ok(y);
     }
-    let (of_y, of_x, of_bias) = (Slot::of(&y), Slot::wanted(x), Slot::wanted(bias));
+    let (y, of_y) = y.recorded();
+    let (of_x, of_bias) = (Slot::wanted(x), Slot::wanted(bias));
     tape.push(move |flow| {
         let gy = of_y.take(flow)?;
         if let Some(of_bias) = of_bias {
             let sums = column_sums(&gy, columns);
-            of_bias.get(flow)?.iter_mut().zip(sums).for_each(|(sum, value)| *sum += value as f32);
+            of_bias.add(flow, |gb| gb.iter_mut().zip(sums).for_each(|(sum, value)| *sum += value as f32))?;
         }
         if let Some(of_x) = of_x {
-            split::add_into(of_x.get(flow)?, &gy);
+            of_x.give(flow, gy)?;
         }
         Ok(())
     });
-    Ok(y.wanting_grad(true))
+    Ok(y)
 }
 
 /// The sum of each column.

@@ -19,7 +19,7 @@ pub fn max_pool(tape: &mut Tape<Cpu>, x: &Tensor<Cpu>, window: &Window) -> Resul
     let [height, width] = slide.output;
     let dims = [slide.batch, height, width, slide.channels];
     if !tape.records(&[x]) {
-        return Tensor::filled(x.device(), &dims, |y| {
+        return Tensor::written(x.device(), &dims, |y| {
             let line = width * slide.channels;
             split::rows(y, line, |first, y| {
                 let mut winners = vec![NONE; y.len()];
@@ -28,17 +28,17 @@ pub fn max_pool(tape: &mut Tape<Cpu>, x: &Tensor<Cpu>, window: &Window) -> Resul
         });
     }
     let mut winners = Vec::new();
-    let y = Tensor::filled(x.device(), &dims, |y| {
+    let y = Tensor::written(x.device(), &dims, |y| {
         winners = vec![NONE; y.len()];
         forward_recorded(&slide, x.values(), y, &mut winners);
     })?;
-    let (of_y, of_x) = (Slot::of(&y), Slot::of(x));
+    let (y, of_y) = y.recorded();
+    let of_x = Slot::of(x);
     tape.push(move |flow| {
         let gy = of_y.take(flow)?;
-        backward(&slide, &gy, &winners, of_x.get(flow)?);
-        Ok(())
+        of_x.add(flow, |gx| backward(&slide, &gy, &winners, gx))
     });
-    Ok(y.wanting_grad(true))
+    Ok(y)
 }
 
 fn forward_recorded(slide: &Slide, x: &[f32], y: &mut [f32], winners: &mut [u16]) {

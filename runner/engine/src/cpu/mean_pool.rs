@@ -22,13 +22,13 @@ impl Cells {
         if !tape.records(&[x]) {
             return Ok(y);
         }
-        let (of_y, of_x) = (Slot::of(&y), Slot::of(x));
+        let (y, of_y) = y.recorded();
+        let of_x = Slot::of(x);
         tape.push(move |flow| {
             let gy = of_y.take(flow)?;
-            self.backward(&gy, of_x.get(flow)?);
-            Ok(())
+            of_x.add(flow, |gx| self.backward(&gy, gx))
         });
-        Ok(y.wanting_grad(true))
+        Ok(y)
     }
 
     /// Values of the output of one image.

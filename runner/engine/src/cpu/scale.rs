@@ -16,24 +16,28 @@ struct Spread {
 /// See [`super::super::Kernels::scale`].
 pub fn scale(tape: &mut Tape<Cpu>, x: &Tensor<Cpu>, factor: &Tensor<Cpu>, broadcast: Broadcast) -> Result<Tensor<Cpu>> {
     let spread = Spread::new(x, factor, broadcast)?;
-    let y = Tensor::filled(x.device(), x.dims(), |y| spread.multiply(x.values(), factor.values(), y))?;
+    let y = Tensor::written(x.device(), x.dims(), |y| spread.multiply(x.values(), factor.values(), y))?;
     if !tape.records(&[x, factor]) {
         return Ok(y);
     }
-    let (of_y, of_x, of_factor) = (Slot::of(&y), Slot::wanted(x), Slot::wanted(factor));
+    let (y, of_y) = y.recorded();
+    let (of_x, of_factor) = (Slot::wanted(x), Slot::wanted(factor));
     let x = of_factor.is_some().then(|| x.clone());
     let factor = of_x.is_some().then(|| factor.clone());
     tape.push(move |flow| {
         let gy = of_y.take(flow)?;
         if let (Some(of_factor), Some(x)) = (of_factor, x) {
-            spread.factor_gradient(x.values(), &gy, of_factor.get(flow)?);
+            of_factor.add(flow, |gf| spread.factor_gradient(x.values(), &gy, gf))?;
         }
         if let (Some(of_x), Some(factor)) = (of_x, factor) {
-            spread.input_gradient(factor.values(), &gy, of_x.get(flow)?);
+            of_x.write(flow, |gx, add| match add {
+                true => spread.add_input_gradient(factor.values(), &gy, gx),
+                false => spread.multiply(&gy, factor.values(), gx),
+            })?;
         }
         Ok(())
     });
-    Ok(y.wanting_grad(true))
+    Ok(y)
 }
 
 impl Spread {
@@ -57,7 +61,7 @@ impl Spread {
         self.each(y, x, factor, |y, x, factor| *y = x * factor);
     }
 
-    fn input_gradient(&self, factor: &[f32], gy: &[f32], gx: &mut [f32]) {
+    fn add_input_gradient(&self, factor: &[f32], gy: &[f32], gx: &mut [f32]) {
         self.each(gx, gy, factor, |gx, gy, factor| *gx += gy * factor);
     }
 

@@ -50,6 +50,11 @@ pub fn total(parts: Vec<Vec<f64>>) -> Vec<f64> {
     sum
 }
 
+/// Copies `values` to `to`.
+pub fn copy_into(to: &mut [f32], values: &[f32]) {
+    chunks(to, ELEMENTS, |number, to| to.copy_from_slice(&values[number * ELEMENTS..][..to.len()]));
+}
+
 /// Adds `values` to `sum`, element by element.
 pub fn add_into(sum: &mut [f32], values: &[f32]) {
     chunks(sum, ELEMENTS, |number, sum| {

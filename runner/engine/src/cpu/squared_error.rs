@@ -16,17 +16,19 @@ pub fn mean_squared_error(tape: &mut Tape<Cpu>, x: &Tensor<Cpu>, target: &Tensor
     if !tape.records(&[x]) {
         return Ok(y);
     }
-    let (of_y, of_x) = (Slot::of(&y), Slot::of(x));
+    let (y, of_y) = y.recorded();
+    let of_x = Slot::of(x);
     let (x, target) = (x.clone(), target.clone());
     tape.push(move |flow| {
         let gy = of_y.take(flow)?.first().copied().unwrap_or(0.0);
         let factor = (2.0 * f64::from(gy) / x.len() as f64) as f32;
-        split::chunks(of_x.get(flow)?, split::ELEMENTS, |number, gx| {
-            let from = number * split::ELEMENTS;
-            let pairs = x.values()[from..].iter().zip(&target.values()[from..]);
-            gx.iter_mut().zip(pairs).for_each(|(gx, (x, target))| *gx += factor * (x - target));
-        });
-        Ok(())
+        of_x.add(flow, |gx| {
+            split::chunks(gx, split::ELEMENTS, |number, gx| {
+                let from = number * split::ELEMENTS;
+                let pairs = x.values()[from..].iter().zip(&target.values()[from..]);
+                gx.iter_mut().zip(pairs).for_each(|(gx, (x, target))| *gx += factor * (x - target));
+            });
+        })
     });
-    Ok(y.wanting_grad(true))
+    Ok(y)
 }

@@ -17,13 +17,13 @@ pub fn upsample(
     if !tape.records(&[x]) {
         return Ok(y);
     }
-    let (of_y, of_x) = (Slot::of(&y), Slot::of(x));
+    let (y, of_y) = y.recorded();
+    let of_x = Slot::of(x);
     tape.push(move |flow| {
         let gy = of_y.take(flow)?;
-        resample.backward(&gy, of_x.get(flow)?);
-        Ok(())
+        of_x.add(flow, |gx| resample.backward(&gy, gx))
     });
-    Ok(y.wanting_grad(true))
+    Ok(y)
 }
 
 impl Resample {

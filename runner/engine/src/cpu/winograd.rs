@@ -141,8 +141,15 @@ impl Plane {
         true
     }
 
-    /// Adds the gradient to the input to `gx`, or says that it is not computed so.
-    pub fn add_input_gradient_by_winograd(&self, choice: Winograd, weight: &[f32], gy: &[f32], gx: &mut [f32]) -> bool {
+    /// Writes the gradient to the input to `gx`, or adds it, or says that it is not computed so.
+    pub fn input_gradient_by_winograd(
+        &self,
+        choice: Winograd,
+        weight: &[f32],
+        gy: &[f32],
+        gx: &mut [f32],
+        add: bool,
+    ) -> bool {
         let all = self.all_outputs();
         let (Some(above), Some(left)) = (2_usize.checked_sub(self.before[0]), 2_usize.checked_sub(self.before[1]))
         else {
@@ -169,7 +176,7 @@ impl Plane {
                 step: [1, 1],
                 pixel: self.pixel,
                 channel: group * self.inputs,
-                add: true,
+                add,
             };
             (layout, target, group * self.outputs)
         };
@@ -458,13 +465,13 @@ mod tests {
                 plane.forward_as_is(&x, &weight, &mut expected, None);
                 let before = normal(4, &dims).1;
                 let mut expected_gx = before.clone();
-                plane.add_input_gradient_as_is(&weight, &gy, &mut expected_gx);
+                plane.input_gradient_as_is(&weight, &gy, &mut expected_gx, true);
                 for (choice, tolerance) in [(Winograd::F2, 3e-6), (Winograd::F4, 5e-5)] {
                     let mut y = vec![f32::NAN; gy.len()];
                     assert!(plane.forward_by_winograd(choice, &x, &weight, &mut y, None));
                     assert!(off(&y, &expected) < tolerance, "{choice:?} {plane:?}: {}", off(&y, &expected));
                     let mut gx = before.clone();
-                    assert!(plane.add_input_gradient_by_winograd(choice, &weight, &gy, &mut gx));
+                    assert!(plane.input_gradient_by_winograd(choice, &weight, &gy, &mut gx, true));
                     assert!(off(&gx, &expected_gx) < tolerance, "{choice:?} {plane:?}: {}", off(&gx, &expected_gx));
                 }
                 assert!(!plane.forward_by_winograd(Winograd::Off, &x, &weight, &mut expected, None));

@@ -16,5 +16,5 @@ mod pool;
 // The generator of the crate above, which this one cannot depend on.
 #[path = "../../../src/random.rs"]
 #[allow(dead_code, clippy::doc_markdown)]
-mod random;
+pub mod random;
 mod update;
