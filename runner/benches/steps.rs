@@ -7,7 +7,7 @@
 //! run by turns with another program (`tests/peers/compare.py`). `steps peak` does large matrix products instead.
 
 use runner::data::{Batch, DataFacts};
-use runner::engine::device::open_cpu;
+use runner::engine::device::{in_pool, open_cpu};
 use runner::engine::{Cpu, KernelSet, Kernels, Tape, Tensor};
 use runner::net::Net;
 use runner::plan::Plan;
@@ -34,6 +34,12 @@ const CLASSES: usize = 10;
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
 fn main() -> Result<()> {
+    // As `run` does.
+    in_pool(|| serve().map_err(|error| error.to_string()))?;
+    Ok(())
+}
+
+fn serve() -> Result<()> {
     // `cargo bench` adds an argument of its own.
     let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();

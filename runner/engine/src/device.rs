@@ -22,9 +22,9 @@ pub enum DeviceName {
 }
 
 /// Something to be done on a device that is known at run time only.
-pub trait DeviceTask {
+pub trait DeviceTask: Send {
     /// What comes out.
-    type Output;
+    type Output: Send;
 
     /// Does it.
     fn run<D: Kernels>(self, device: D) -> Self::Output;
@@ -35,7 +35,7 @@ pub trait DeviceTask {
 /// Fails with [`EngineError::NoDevice`] where there is none such; the error says what to do.
 pub fn with_device<T: DeviceTask>(name: DeviceName, task: T) -> Result<T::Output> {
     match name {
-        DeviceName::Cpu => Ok(task.run(open_cpu()?)),
+        DeviceName::Cpu => on_cpu(task),
         #[cfg(feature = "cuda")]
         DeviceName::Cuda(number) => Ok(task.run(open_cuda(number)?)),
         #[cfg(not(feature = "cuda"))]
@@ -48,12 +48,32 @@ pub fn with_device<T: DeviceTask>(name: DeviceName, task: T) -> Result<T::Output
             Ok(device) => Ok(task.run(device)),
             Err(error) => {
                 tracing::info!("no GPU, so the CPU is used: {error}");
-                Ok(task.run(open_cpu()?))
+                on_cpu(task)
             }
         },
         #[cfg(not(feature = "cuda"))]
-        DeviceName::Auto => Ok(task.run(open_cpu()?)),
+        DeviceName::Auto => on_cpu(task),
     }
+}
+
+fn on_cpu<T: DeviceTask>(task: T) -> Result<T::Output> {
+    let device = open_cpu()?;
+    Ok(in_pool(|| task.run(device)))
+}
+
+/// Runs `f` on one of the threads that kernels share their work between: handing each kernel over from a
+/// thread outside would wake and wait for one of them each time.
+///
+/// What `f` waits for must not itself need these threads.
+pub fn in_pool<R: Send>(f: impl FnOnce() -> R + Send) -> R {
+    rayon::scope(|_| f())
+}
+
+/// How many threads kernels share their work between: to be called before the first is run. Without it, as
+/// many as there are cores, or `RAYON_NUM_THREADS`.
+pub fn set_threads(count: usize) -> Result<()> {
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(count).build_global();
+    pool.map_err(|error| EngineError::NoDevice(format!("{count} threads cannot be started: {error}")))
 }
 
 /// Opens the CPU. Its memory is the program's: see [`KeptMemory`](super::KeptMemory).

@@ -24,6 +24,7 @@ pub mod trained;
 
 pub use error::CommandError;
 
+use crate::engine::device::set_threads;
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -49,6 +50,9 @@ struct GlobalArgs {
     /// Say more: -v what is done, -vv everything.
     #[arg(short, long, action = clap::ArgAction::Count, global = true)]
     verbose: u8,
+    /// Threads that compute; by default, as many as there are cores.
+    #[arg(long, value_name = "N", global = true)]
+    threads: Option<std::num::NonZeroUsize>,
 }
 
 /// A spec and its overrides.
@@ -138,7 +142,8 @@ enum Command {
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
     start_log(cli.global.verbose);
-    match dispatch(cli) {
+    let threads = cli.global.threads.map_or(Ok(()), |count| set_threads(count.get()).map_err(CommandError::from));
+    match threads.and_then(|()| dispatch(cli)) {
         Ok(code) => code,
         Err(error) => {
             error.show();

@@ -266,6 +266,29 @@ fn add_to_sums<C: Curve>(of_g: &mut [f32], of_gx: &mut [f32], x: &[f32], gy: &[f
     }
 }
 
+/// The mean of each channel.
+fn means(x: &[f32], channels: usize) -> Vec<f32> {
+    let mut means = vec![0.0; channels];
+    for x in x.chunks_exact(channels) {
+        means.iter_mut().zip(x).for_each(|(sum, x)| *sum += x);
+    }
+    let count = (x.len() / channels) as f32;
+    means.iter_mut().for_each(|sum| *sum /= count);
+    means
+}
+
+/// Adds one pixel's differences from `near`, and their squares.
+#[inline(always)]
+fn add_differences(sums: &mut [f32], squares: &mut [f32], x: &[f32], near: &[f32]) {
+    let count = sums.len();
+    let (squares, x, near) = (&mut squares[..count], &x[..count], &near[..count]);
+    for c in 0..count {
+        let difference = x[c] - near[c];
+        sums[c] += difference;
+        squares[c] += difference * difference;
+    }
+}
+
 /// Count, mean and sum of squared differences from the mean, per channel.
 struct Moments {
     count: f64,
@@ -274,16 +297,24 @@ struct Moments {
 }
 
 impl Moments {
-    /// The moments of (rows, channels). Means of a few rows at a time are taken first, then
-    /// differences from them, and the parts are joined in `f64` (Chan, Golub and `LeVeque` 1979), so
-    /// that a mean much larger than the deviation loses nothing.
+    /// The moments of (rows, channels). Differences are taken from a mean of some rows that are near, a few
+    /// rows at a time, and the parts are joined in `f64` (Chan, Golub and `LeVeque` 1979), so that a mean much
+    /// larger than the deviation loses nothing.
     fn of(x: &[f32], channels: usize) -> Self {
         let parts = split::map(x.len() / channels, SPLITS, ROWS, |rows| {
             let mut moments = Moments::none(channels);
-            let mut buffers = [vec![0.0; channels], vec![0.0; channels], vec![0.0; channels]];
+            let first = &x[rows.start * channels..(rows.start + ROWS).min(rows.end) * channels];
+            let mut near = means(first, channels);
+            let (mut sums, mut squares) = (vec![0.0; channels], vec![0.0; channels]);
             for start in rows.clone().step_by(ROWS) {
-                let end = (start + ROWS).min(rows.end);
-                moments.join(&Moments::of_few(&x[start * channels..end * channels], channels, &mut buffers));
+                let few = &x[start * channels..(start + ROWS).min(rows.end) * channels];
+                wide(|| {
+                    for x in few.chunks_exact(channels) {
+                        add_differences(&mut sums, &mut squares, x, &near);
+                    }
+                });
+                moments.join_differences((few.len() / channels) as f64, &near, &mut sums, &mut squares);
+                near.iter_mut().zip(&moments.mean).for_each(|(near, &mean)| *near = mean as f32);
             }
             moments
         });
@@ -297,34 +328,20 @@ impl Moments {
         Moments { count: 0.0, mean: vec![0.0; channels], squares: vec![0.0; channels] }
     }
 
-    fn of_few(x: &[f32], channels: usize, [rough, first, second]: &mut [Vec<f32>; 3]) -> Self {
-        let count = (x.len() / channels) as f32;
-        let (rough, first, second) = (&mut rough[..channels], &mut first[..channels], &mut second[..channels]);
-        for buffer in [&mut *rough, &mut *first, &mut *second] {
-            buffer.fill(0.0);
+    /// Joins the moments of `count` rows, given by the sums of their differences from `near` and of the squares
+    /// of these; leaves zeros there.
+    fn join_differences(&mut self, count: f64, near: &[f32], sums: &mut [f32], squares: &mut [f32]) {
+        let total = self.count + count;
+        let (share, weight) = (count / total, self.count * count / total);
+        let own = self.mean.iter_mut().zip(&mut self.squares);
+        for ((mean, own), ((near, sum), square)) in own.zip(near.iter().zip(sums).zip(squares)) {
+            let off = f64::from(std::mem::take(sum)) / count;
+            let difference = f64::from(*near) + off - *mean;
+            *mean += difference * share;
+            let within = f64::from(std::mem::take(square)) - count * off * off;
+            *own += within + difference * difference * weight;
         }
-        wide(|| {
-            for x in x.chunks_exact(channels) {
-                for c in 0..channels {
-                    rough[c] += x[c];
-                }
-            }
-            for sum in rough.iter_mut() {
-                *sum /= count;
-            }
-            for x in x.chunks_exact(channels) {
-                for c in 0..channels {
-                    let difference = x[c] - rough[c];
-                    first[c] += difference;
-                    second[c] += difference * difference;
-                }
-            }
-        });
-        let count = f64::from(count);
-        let off = first.iter().map(|&first| f64::from(first) / count);
-        let mean = rough.iter().zip(off.clone()).map(|(&rough, off)| f64::from(rough) + off).collect();
-        let squares = second.iter().zip(off).map(|(&second, off)| f64::from(second) - count * off * off).collect();
-        Moments { count, mean, squares }
+        self.count = total;
     }
 
     fn join(&mut self, other: &Moments) {

@@ -224,7 +224,7 @@ impl Sweep<'_> {
     ) {
         let first = numbers.start;
         let reach = self.reach();
-        let rows: Vec<Row> = numbers.map(|number| self.row(number, &reach)).collect();
+        let rows = self.rows(numbers, &reach);
         let longest = groups.iter().map(|group| group.length).max().unwrap_or(0);
         let zeros = vec![0.0; longest];
         let tiles = Instructions::chosen().tiles();
@@ -274,12 +274,37 @@ impl Sweep<'_> {
         })
     }
 
-    fn row(&self, number: usize, reach: &[Range<isize>; 2]) -> Row {
-        let Sweep { batch, grid, source, target, .. } = self;
-        let places = grid[0] * grid[1];
-        let (image, place) =
-            if self.is_small() { (number % batch, number / batch) } else { (number / places, number % places) };
-        let [down, across] = [place / grid[1], place % grid[1]];
+    /// The rows of these numbers.
+    fn rows(&self, numbers: Range<usize>, reach: &[Range<isize>; 2]) -> Vec<Row> {
+        let Sweep { batch, grid, .. } = *self;
+        let (small, first, places) = (self.is_small(), numbers.start, grid[0] * grid[1]);
+        let (mut image, place) = if small { (first % batch, first / batch) } else { (first / places, first % places) };
+        let (mut down, mut across) = (place / grid[1], place % grid[1]);
+        // A division a row would take as long as the sums of a few channels.
+        let mut rows = Vec::with_capacity(numbers.len());
+        for _ in numbers {
+            rows.push(self.row(image, [down, across], reach));
+            if small {
+                image += 1;
+                if image < batch {
+                    continue;
+                }
+                image = 0;
+            }
+            across += 1;
+            if across == grid[1] {
+                (across, down) = (0, down + 1);
+            }
+            if down == grid[0] && !small {
+                (down, image) = (0, image + 1);
+            }
+        }
+        rows
+    }
+
+    #[inline]
+    fn row(&self, image: usize, [down, across]: [usize; 2], reach: &[Range<isize>; 2]) -> Row {
+        let Sweep { source, target, .. } = self;
         let at = [(down * source.step[0]) as isize, (across * source.step[1]) as isize];
         let base = (image * source.size[0]) as isize + at[0];
         let base = base * source.line as isize + at[1] * source.pixel as isize + source.channel as isize;

@@ -56,7 +56,7 @@ pub struct At {
 }
 
 /// What a run follows.
-pub trait Follow {
+pub trait Follow: Send {
     /// What is new since it was asked last. Is asked before each step, and where phases begin and end.
     fn latest(&mut self, at: At) -> Option<Offer>;
 }
