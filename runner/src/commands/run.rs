@@ -226,13 +226,16 @@ impl DeviceTask for Train<'_> {
         if plan.spec.memory_budget.is_some() {
             keep_nothing(&device)?;
         }
-        let start = Start::of(&plan)?;
+        let mut start = Start::of(&plan)?;
+        let told = std::mem::take(&mut start.told);
+        if self.from.is_none() {
+            start.ledger.write(self.job.dir)?;
+        }
         let net = Net { graph: plan.graph.clone(), params: start.params(&device, &plan.graph)? };
         let mut console = Console::new(plan.epochs());
         if let Some(checkpoint) = self.from {
             return resume(&device, net, self.job, checkpoint, self.pending, &mut console);
         }
-        start.ledger.write(self.job.dir)?;
-        train(&device, net, self.job, start.told, &mut console)
+        train(&device, net, self.job, told, &mut console)
     }
 }

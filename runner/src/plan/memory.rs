@@ -224,8 +224,8 @@ mod tests {
         // Backward needs the linear map's input and the gradient of the logits; forward without a
         // tape needs more: input and output of one node.
         assert_eq!(memory.activations, 4 * 10 * (256 + 256));
-        // Three batches ahead, the reader's, one as bytes, and twice the piece.
-        assert_eq!(memory.images, 4 * 256 * (5 * 10 + 2 * 10));
+        // Two batches ahead, the reader's, one as bytes, and twice the piece.
+        assert_eq!(memory.images, 4 * 256 * (4 * 10 + 2 * 10));
         // The best weights; a checkpoint with what the optimizer keeps.
         assert_eq!(memory.copies, 4 * (2 * all + 2 * head));
         // The columns of a 3x3 convolution over four channels.

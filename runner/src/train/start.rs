@@ -45,10 +45,10 @@ impl Start {
         Ok(Start { values, told, ledger })
     }
 
-    /// The values on a device.
-    pub fn params<D: Kernels>(&self, device: &D, graph: &Graph) -> Result<Params<D>, TrainError> {
-        let tensors = graph.params.iter().zip(&self.values);
-        let tensors = tensors.map(|(param, values)| Tensor::from_vec(device, values.clone(), &param.def.dims));
+    /// Moves the values to a device.
+    pub fn params<D: Kernels>(self, device: &D, graph: &Graph) -> Result<Params<D>, TrainError> {
+        let tensors = graph.params.iter().zip(self.values);
+        let tensors = tensors.map(|(param, values)| Tensor::from_vec(device, values, &param.def.dims));
         Ok(Params::new(tensors.collect::<Result<_, _>>()?))
     }
 }

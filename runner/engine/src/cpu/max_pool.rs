@@ -6,30 +6,57 @@ use super::buffer::Slot;
 use super::split;
 use super::wide::wide;
 
-/// Stands for "no tap yet".
-const NONE: u16 = u16::MAX;
+/// The number of a tap, as narrow as can be: one is kept for each output. Nothing where nobody asks for it.
+trait Tap: Copy + Default + Send + Sync + 'static {
+    fn of(number: usize) -> Self;
+    fn number(self) -> usize;
+}
+
+macro_rules! taps {
+    ($($number:ty)*) => {$(
+        impl Tap for $number {
+            fn of(number: usize) -> Self {
+                number as $number
+            }
+            fn number(self) -> usize {
+                usize::from(self)
+            }
+        }
+    )*};
+}
+taps!(u8 u16);
+
+impl Tap for () {
+    fn of(_: usize) -> Self {}
+    fn number(self) -> usize {
+        0
+    }
+}
 
 /// See [`super::super::Kernels::max_pool`].
 pub fn max_pool(tape: &mut Tape<Cpu>, x: &Tensor<Cpu>, window: &Window) -> Result<Tensor<Cpu>> {
     let slide = Slide::new("max_pool", x.dims(), window)?;
-    if slide.taps() >= usize::from(NONE) || !slide.always_over_pixels() {
+    if slide.taps() > usize::from(u16::MAX) || !slide.always_over_pixels() {
         let shapes = vec![x.dims().to_vec(), window.kernel.to_vec()];
         return Err(EngineError::Shapes { operation: "max_pool", shapes });
     }
+    if slide.taps() <= usize::from(u8::MAX) { run::<u8>(tape, x, slide) } else { run::<u16>(tape, x, slide) }
+}
+
+fn run<T: Tap>(tape: &mut Tape<Cpu>, x: &Tensor<Cpu>, slide: Slide) -> Result<Tensor<Cpu>> {
     let [height, width] = slide.output;
     let dims = [slide.batch, height, width, slide.channels];
     if !tape.records(&[x]) {
         return Tensor::written(x.device(), &dims, |y| {
             let line = width * slide.channels;
             split::rows(y, line, |first, y| {
-                let mut winners = vec![NONE; y.len()];
-                forward(&slide, x.values(), first, y, &mut winners);
+                forward(&slide, x.values(), first, y, &mut vec![(); y.len()]);
             });
         });
     }
     let mut winners = Vec::new();
     let y = Tensor::written(x.device(), &dims, |y| {
-        winners = vec![NONE; y.len()];
+        winners = vec![T::default(); y.len()];
         forward_recorded(&slide, x.values(), y, &mut winners);
     })?;
     let (y, of_y) = y.recorded();
@@ -41,7 +68,7 @@ pub fn max_pool(tape: &mut Tape<Cpu>, x: &Tensor<Cpu>, window: &Window) -> Resul
     Ok(y)
 }
 
-fn forward_recorded(slide: &Slide, x: &[f32], y: &mut [f32], winners: &mut [u16]) {
+fn forward_recorded<T: Tap>(slide: &Slide, x: &[f32], y: &mut [f32], winners: &mut [T]) {
     use rayon::prelude::*;
     let line = (slide.output[1] * slide.channels).max(1);
     let lines = (split::ELEMENTS / line).max(1);
@@ -51,22 +78,27 @@ fn forward_recorded(slide: &Slide, x: &[f32], y: &mut [f32], winners: &mut [u16]
 
 /// The output rows from `first` on, and which tap each value came from. The first of equal taps
 /// wins, and NaN wins over all, as in torch.
-fn forward(slide: &Slide, x: &[f32], first: usize, y: &mut [f32], winners: &mut [u16]) {
+fn forward<T: Tap>(slide: &Slide, x: &[f32], first: usize, y: &mut [f32], winners: &mut [T]) {
     let channels = slide.channels;
     let line = slide.output[1] * channels;
     let across = slide.window.kernel[1];
     let (rows, cols) = (slide.inputs(0), slide.inputs(1));
-    y.fill(f32::NEG_INFINITY);
     wide(|| {
         for (row, (y, winners)) in y.chunks_exact_mut(line).zip(winners.chunks_exact_mut(line)).enumerate() {
             let (image, at) = ((first + row) / slide.output[0], (first + row) % slide.output[0]);
             let pixels = y.chunks_exact_mut(channels).zip(winners.chunks_exact_mut(channels));
             for ((y, winners), cols) in pixels.zip(&cols) {
+                let mut first = true;
                 for &(tap_row, from_y) in &rows[at] {
                     for &(tap, from_x) in cols {
                         let start = ((image * slide.size[0] + from_y) * slide.size[1] + from_x) * channels;
-                        let number = (tap_row * across + tap) as u16;
-                        take_larger(y, winners, &x[start..][..channels], number);
+                        let (x, tap) = (&x[start..][..channels], T::of(tap_row * across + tap));
+                        if std::mem::take(&mut first) {
+                            y.copy_from_slice(x);
+                            winners.fill(tap);
+                        } else {
+                            take_larger(y, winners, x, tap);
+                        }
                     }
                 }
             }
@@ -75,16 +107,17 @@ fn forward(slide: &Slide, x: &[f32], first: usize, y: &mut [f32], winners: &mut 
 }
 
 #[inline(always)]
-fn take_larger(y: &mut [f32], winners: &mut [u16], x: &[f32], tap: u16) {
+fn take_larger<T: Tap>(y: &mut [f32], winners: &mut [T], x: &[f32], tap: T) {
     for ((y, winner), &x) in y.iter_mut().zip(winners).zip(x) {
-        let wins = x > *y || *winner == NONE || x.is_nan();
+        // Without a branch, so that it is vectorised.
+        let wins = (x > *y) | x.is_nan();
         *y = if wins { x } else { *y };
         *winner = if wins { tap } else { *winner };
     }
 }
 
 /// Windows overlap within an image, never between two: a task has whole images.
-fn backward(slide: &Slide, gy: &[f32], winners: &[u16], gx: &mut [f32]) {
+fn backward<T: Tap>(slide: &Slide, gy: &[f32], winners: &[T], gx: &mut [f32]) {
     let channels = slide.channels;
     let of_image = slide.pixels() * channels;
     let taps: Vec<isize> = (0..slide.taps()).map(|tap| slide.distance(tap)).collect();
@@ -94,7 +127,7 @@ fn backward(slide: &Slide, gy: &[f32], winners: &[u16], gx: &mut [f32]) {
         for (pixel, (gy, winners)) in pixels.zip(winners).enumerate() {
             let start = slide.corner(pixel);
             for (channel, (gy, &winner)) in gy.iter().zip(winners).enumerate() {
-                let at = start + taps[usize::from(winner)] + channel as isize;
+                let at = start + taps[winner.number()] + channel as isize;
                 gx[at as usize] += gy;
             }
         }

@@ -117,7 +117,7 @@ struct Part<'a> {
     inside: bool,
     /// Its inputs, among those of the task.
     inputs: Range<usize>,
-    /// The steps of the group that count, among those of the task.
+    /// The steps of the group that count, among those of the task; all of them where it is inside.
     steps: Range<usize>,
 }
 
@@ -247,7 +247,8 @@ impl Sweep<'_> {
                     let mut weights = Weights::new(block.vectors * tiles.lanes, group.length);
                     for part in &parts {
                         weights.clear();
-                        for step in &taken.steps[part.steps.clone()] {
+                        let some = if part.inside { &group.steps } else { &taken.steps[part.steps.clone()] };
+                        for step in some {
                             weights.push(self.weights.rows_from(block, step.tap.weights, step.from));
                         }
                         sum(tiles, part, &taken.inputs, &weights, block, to, add);
@@ -319,11 +320,21 @@ impl Sweep<'_> {
     fn look<'a>(&'a self, part: &mut Part, group: &Group, zeros: &'a [f32], taken: &mut Taken<'a>) {
         let Taken { inputs, steps } = taken;
         let (first_input, first_step) = (inputs.len(), steps.len());
+        if part.inside {
+            for step in &group.steps {
+                for row in part.rows {
+                    let start = (row.base + step.distance) as usize;
+                    inputs.push(&self.source.values[start..start + group.length]);
+                }
+            }
+            part.inputs = first_input..inputs.len();
+            return;
+        }
         for step in &group.steps {
             let before = inputs.len();
             let mut counts = false;
             for row in part.rows {
-                if part.inside || self.is_over_pixel(row, step.tap) {
+                if self.is_over_pixel(row, step.tap) {
                     let start = (row.base + step.distance) as usize;
                     inputs.push(&self.source.values[start..start + group.length]);
                     counts = true;

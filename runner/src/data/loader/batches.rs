@@ -9,7 +9,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{Builder, JoinHandle};
 
 /// The least number of batches that are made or wait while the reader has one.
-pub const AHEAD: usize = 3;
+pub const AHEAD: usize = 2;
 
 /// Above which bit of a row's identity stands how often its sample came before.
 const REPEAT: u32 = 40;
