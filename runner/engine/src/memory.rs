@@ -220,7 +220,8 @@ mod tests {
     /// All blocks are apart, and free and used ones fill the regions.
     fn check(regions: &Regions, used: &[(*mut u8, usize)]) {
         let free = regions.free.iter().map(|(&start, &bytes)| (start, bytes));
-        let mut blocks: Vec<(usize, usize)> = used.iter().map(|(first, bytes)| (first.addr(), *bytes)).chain(free).collect();
+        let mut blocks: Vec<(usize, usize)> =
+            used.iter().map(|(first, bytes)| (first.addr(), *bytes)).chain(free).collect();
         blocks.sort_unstable();
         assert!(blocks.windows(2).all(|pair| pair[0].0 + pair[0].1 <= pair[1].0));
         let total: usize = blocks.iter().map(|block| block.1).sum();

@@ -74,21 +74,21 @@ fn slope_shows_in_value(activation: Activation) -> bool {
 fn steepen<C: Curve>(z: &[f32], g: &mut [f32]) {
     split::chunks(g, ELEMENTS, |number, g| {
         let z = &z[number * ELEMENTS..][..g.len()];
-        wide(|| g.iter_mut().zip(z).for_each(|(g, &z)| *g *= C::slope(z)));
+        wide!(g.iter_mut().zip(z).for_each(|(g, &z)| *g *= C::slope(z)));
     });
 }
 
 fn apply<C: Curve>(x: &[f32], y: &mut [f32]) {
     split::chunks(y, ELEMENTS, |number, y| {
         let x = &x[number * ELEMENTS..][..y.len()];
-        wide(|| y.iter_mut().zip(x).for_each(|(y, &x)| *y = C::value(x)));
+        wide!(y.iter_mut().zip(x).for_each(|(y, &x)| *y = C::value(x)));
     });
 }
 
 fn apply_to_sum<C: Curve>(a: &[f32], b: &[f32], y: &mut [f32]) {
     split::chunks(y, ELEMENTS, |number, y| {
         let (a, b) = (&a[number * ELEMENTS..][..y.len()], &b[number * ELEMENTS..][..y.len()]);
-        wide(|| y.iter_mut().zip(a.iter().zip(b)).for_each(|(y, (&a, &b))| *y = C::value(a + b)));
+        wide!(y.iter_mut().zip(a.iter().zip(b)).for_each(|(y, (&a, &b))| *y = C::value(a + b)));
     });
 }
 
@@ -96,6 +96,6 @@ fn apply_to_sum<C: Curve>(a: &[f32], b: &[f32], y: &mut [f32]) {
 fn steepen_by_sum<C: Curve>(a: &[f32], b: &[f32], g: &mut [f32]) {
     split::chunks(g, ELEMENTS, |number, g| {
         let (a, b) = (&a[number * ELEMENTS..][..g.len()], &b[number * ELEMENTS..][..g.len()]);
-        wide(|| g.iter_mut().zip(a.iter().zip(b)).for_each(|(g, (&a, &b))| *g *= C::slope(a + b)));
+        wide!(g.iter_mut().zip(a.iter().zip(b)).for_each(|(g, (&a, &b))| *g *= C::slope(a + b)));
     });
 }

@@ -137,7 +137,7 @@ impl Affine {
         let (mean, factor, shift) = (&self.mean[..channels], &self.factor[..channels], &self.shift[..channels]);
         split::rows(y, channels, |first, y| {
             let x = &x[first * channels..][..y.len()];
-            wide(|| {
+            wide!({
                 for (y, x) in y.chunks_exact_mut(channels).zip(x.chunks_exact(channels)) {
                     for c in 0..channels {
                         y[c] = C::value((x[c] - mean[c]) * factor[c] + shift[c]);
@@ -186,7 +186,7 @@ impl Recorded {
                 let values = start * channels..(start + ROWS).min(rows.end) * channels;
                 let (x, gy) = (&x[values.clone()], &gy[values]);
                 let (of_g, of_gx) = sums.split_at_mut(channels);
-                wide(|| {
+                wide!({
                     for (x, gy) in x.chunks_exact(channels).zip(gy.chunks_exact(channels)) {
                         add_to_sums::<C>(of_g, of_gx, x, gy, affine);
                     }
@@ -211,7 +211,7 @@ impl Recorded {
         let channels = self.affine.channels();
         split::rows(g, channels, |first, g| {
             let x = &x[first * channels..][..g.len()];
-            wide(|| {
+            wide!({
                 for (g, x) in g.chunks_exact_mut(channels).zip(x.chunks_exact(channels)) {
                     to_input::<C>(g, x, mean, factor, shift, &constant, &linear);
                 }
@@ -223,7 +223,7 @@ impl Recorded {
     fn scale_gradient(&self, g: &mut [f32]) {
         let (channels, factor) = (self.affine.channels(), &self.affine.factor);
         split::rows(g, channels, |_, g| {
-            wide(|| g.chunks_exact_mut(channels).for_each(|g| g.iter_mut().zip(factor).for_each(|(g, f)| *g *= f)));
+            wide!(g.chunks_exact_mut(channels).for_each(|g| g.iter_mut().zip(factor).for_each(|(g, f)| *g *= f)));
         });
     }
 }
@@ -269,9 +269,11 @@ fn add_to_sums<C: Curve>(of_g: &mut [f32], of_gx: &mut [f32], x: &[f32], gy: &[f
 /// The mean of each channel.
 fn means(x: &[f32], channels: usize) -> Vec<f32> {
     let mut means = vec![0.0; channels];
-    for x in x.chunks_exact(channels) {
-        means.iter_mut().zip(x).for_each(|(sum, x)| *sum += x);
-    }
+    wide!({
+        for x in x.chunks_exact(channels) {
+            means.iter_mut().zip(x).for_each(|(sum, x)| *sum += x);
+        }
+    });
     let count = (x.len() / channels) as f32;
     means.iter_mut().for_each(|sum| *sum /= count);
     means
@@ -308,7 +310,7 @@ impl Moments {
             let (mut sums, mut squares) = (vec![0.0; channels], vec![0.0; channels]);
             for start in rows.clone().step_by(ROWS) {
                 let few = &x[start * channels..(start + ROWS).min(rows.end) * channels];
-                wide(|| {
+                wide!({
                     for x in few.chunks_exact(channels) {
                         add_differences(&mut sums, &mut squares, x, &near);
                     }

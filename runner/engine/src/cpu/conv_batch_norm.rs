@@ -58,7 +58,7 @@ fn finish<C: Curve>(affine: &Affine, channels: Range<usize>, residual: Option<&[
     let count = y.len();
     let (mean, factor) = (&affine.mean[channels.clone()][..count], &affine.factor[channels.clone()][..count]);
     let shift = &affine.shift[channels][..count];
-    wide(|| match residual {
+    wide!(match residual {
         Some(residual) => {
             let residual = &residual[..count];
             for c in 0..count {

@@ -27,12 +27,12 @@ pub fn cross_entropy(tape: &mut Tape<Cpu>, logits: &Tensor<Cpu>, targets: &Tenso
         let rows = logits.values().chunks_exact(classes).zip(targets.values().chunks_exact(classes));
         of_logits.add(flow, |gradient| {
             for (gradient, (logits, targets)) in gradient.chunks_exact_mut(classes).zip(rows) {
-            let normalizer = log_sum_exp(logits);
-            let mass: f64 = targets.iter().map(|&target| f64::from(target)).sum();
-            for (gradient, (&logit, &target)) in gradient.iter_mut().zip(logits.iter().zip(targets)) {
-                let probability = (f64::from(logit) - normalizer).exp();
-                *gradient += (gy * (probability * mass - f64::from(target))) as f32;
-            }
+                let normalizer = log_sum_exp(logits);
+                let mass: f64 = targets.iter().map(|&target| f64::from(target)).sum();
+                for (gradient, (&logit, &target)) in gradient.iter_mut().zip(logits.iter().zip(targets)) {
+                    let probability = (f64::from(logit) - normalizer).exp();
+                    *gradient += (gy * (probability * mass - f64::from(target))) as f32;
+                }
             }
         })
     });

@@ -49,7 +49,7 @@ pub fn add_bias(tape: &mut Tape<Cpu>, x: &Tensor<Cpu>, bias: &Tensor<Cpu>) -> Re
         let (x, bias) = (x.values(), bias.values());
         split::rows(y, columns, |first, y| {
             let x = &x[first * columns..][..y.len()];
-            wide(|| {
+            wide!({
                 for (y, x) in y.chunks_exact_mut(columns).zip(x.chunks_exact(columns)) {
                     y.iter_mut().zip(x.iter().zip(bias)).for_each(|(y, (x, bias))| *y = x + bias);
                 }
@@ -83,7 +83,7 @@ fn column_sums(values: &[f32], columns: usize) -> Vec<f64> {
         let mut sums = vec![0.0_f32; columns];
         for start in rows.clone().step_by(ROWS) {
             let values = &values[start * columns..(start + ROWS).min(rows.end) * columns];
-            wide(|| {
+            wide!({
                 for row in values.chunks_exact(columns) {
                     sums.iter_mut().zip(row).for_each(|(sum, value)| *sum += value);
                 }

@@ -83,7 +83,7 @@ fn forward<T: Tap>(slide: &Slide, x: &[f32], first: usize, y: &mut [f32], winner
     let line = slide.output[1] * channels;
     let across = slide.window.kernel[1];
     let (rows, cols) = (slide.inputs(0), slide.inputs(1));
-    wide(|| {
+    wide!({
         for (row, (y, winners)) in y.chunks_exact_mut(line).zip(winners.chunks_exact_mut(line)).enumerate() {
             let (image, at) = ((first + row) / slide.output[0], (first + row) % slide.output[0]);
             let pixels = y.chunks_exact_mut(channels).zip(winners.chunks_exact_mut(channels));

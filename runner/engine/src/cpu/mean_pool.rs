@@ -43,7 +43,7 @@ impl Cells {
             let x = &x[image * image_len..][..image_len];
             let mut line = vec![0.0_f32; channels];
             let mut pixels = y.chunks_exact_mut(channels);
-            wide(|| {
+            wide!({
                 for rows in &self.axes[0] {
                     for (columns, y) in self.axes[1].iter().zip(&mut pixels) {
                         for row in rows {
@@ -69,7 +69,7 @@ impl Cells {
         let channels = self.channels;
         split::chunks(gx, self.size[0] * self.size[1] * channels, |image, gx| {
             let mut pixels = gy[image * self.of_image()..][..self.of_image()].chunks_exact(channels);
-            wide(|| {
+            wide!({
                 for rows in &self.axes[0] {
                     for (columns, gy) in self.axes[1].iter().zip(&mut pixels) {
                         let factor = self.factor(rows, columns);

@@ -72,7 +72,7 @@ impl Packed {
         }
         parts.into_par_iter().with_min_len(4096_usize.div_ceil(rows.max(1) * lanes)).for_each(|(block, tap, part)| {
             let first = layout.first + tap * layout.tap + block.start * layout.column;
-            wide(|| pack(&values[first..], layout, block.columns, block.vectors * lanes, part));
+            wide!(pack(&values[first..], layout, block.columns, block.vectors * lanes, part));
         });
         Packed { values: packed, blocks, rows, taps, lanes }
     }

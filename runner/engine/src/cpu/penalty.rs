@@ -13,13 +13,13 @@ pub fn pull(pull: &Pull<'_, Cpu>, gradients: &mut Gradients<Cpu>, tensor: &Tenso
     let gradient = of(gradients, tensor)?.par_chunks_mut(ELEMENTS).zip(tensor.values().par_chunks(ELEMENTS));
     match pull.towards {
         None => gradient.for_each(|(gradient, values)| {
-            wide(|| {
+            wide!({
                 gradient.iter_mut().zip(values).for_each(|(g, &w)| *g += square * w + absolute * sign(w));
             });
         }),
         Some(towards) => {
             gradient.zip(towards.values().par_chunks(ELEMENTS)).for_each(|((gradient, values), towards)| {
-                wide(|| {
+                wide!({
                     for (g, (&w, &to)) in gradient.iter_mut().zip(values.iter().zip(towards)) {
                         *g += square * (w - to) + absolute * sign(w - to);
                     }
@@ -69,6 +69,6 @@ pub fn approach(average: &mut Tensor<Cpu>, tensor: &Tensor<Cpu>, share: f64) {
     let share = share as f32;
     let chunks = average.values_mut().par_chunks_mut(ELEMENTS).zip(tensor.values().par_chunks(ELEMENTS));
     chunks.for_each(|(average, values)| {
-        wide(|| average.iter_mut().zip(values).for_each(|(a, &w)| *a += share * (w - *a)));
+        wide!(average.iter_mut().zip(values).for_each(|(a, &w)| *a += share * (w - *a)));
     });
 }

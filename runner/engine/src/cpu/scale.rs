@@ -74,7 +74,7 @@ impl Spread {
                 to.chunks_exact_mut((pixels * channels).max(1)).zip(from.chunks_exact((pixels * channels).max(1)));
             for (sample, (to, from)) in samples.enumerate() {
                 let factor = &factor[(first + sample) * channels..][..channels];
-                wide(|| {
+                wide!({
                     if let &[factor] = factor {
                         return to.iter_mut().zip(from).for_each(|(to, &from)| f(to, from, factor));
                     }
@@ -101,7 +101,7 @@ impl Spread {
                     continue;
                 }
                 let mut sums = vec![0.0_f32; channels];
-                wide(|| {
+                wide!({
                     for (x, gy) in x.chunks_exact(channels).zip(gy.chunks_exact(channels)) {
                         sums.iter_mut().zip(x.iter().zip(gy)).for_each(|(sum, (x, gy))| *sum += x * gy);
                     }

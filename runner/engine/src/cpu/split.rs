@@ -59,6 +59,6 @@ pub fn copy_into(to: &mut [f32], values: &[f32]) {
 pub fn add_into(sum: &mut [f32], values: &[f32]) {
     chunks(sum, ELEMENTS, |number, sum| {
         let values = &values[number * ELEMENTS..][..sum.len()];
-        super::wide::wide(|| sum.iter_mut().zip(values).for_each(|(sum, value)| *sum += value));
+        super::wide::wide!(sum.iter_mut().zip(values).for_each(|(sum, value)| *sum += value));
     });
 }

@@ -18,7 +18,7 @@ pub fn sgd_step(
     let chunks = param.values_mut().par_chunks_mut(ELEMENTS);
     let chunks = chunks.zip(velocity.values_mut().par_chunks_mut(ELEMENTS)).zip(gradient.par_chunks(ELEMENTS));
     chunks.for_each(|((param, velocity), gradient)| {
-        wide(|| {
+        wide!({
             for ((p, v), g) in param.iter_mut().zip(velocity).zip(gradient) {
                 let g = g + decay * *p;
                 let direction = if with_momentum {
@@ -52,7 +52,7 @@ pub fn adamw_step(
     let chunks = param.values_mut().par_chunks_mut(ELEMENTS).zip(gradient.par_chunks(ELEMENTS));
     let moments = first.values_mut().par_chunks_mut(ELEMENTS).zip(second.values_mut().par_chunks_mut(ELEMENTS));
     chunks.zip(moments).for_each(|((param, gradient), (first, second))| {
-        wide(|| {
+        wide!({
             for ((p, g), (m, v)) in param.iter_mut().zip(gradient).zip(first.iter_mut().zip(second)) {
                 *m = keep_first * *m + take_first * g;
                 *v = keep_second * *v + take_second * g * g;

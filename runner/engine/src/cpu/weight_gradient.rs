@@ -166,7 +166,7 @@ impl<'a> Layout<'a> {
             }
         });
         split::chunks(gw, split::ELEMENTS, |number, gw| {
-            wide(|| {
+            wide!({
                 for sums in sums.chunks_exact(len) {
                     let sums = &sums[number * split::ELEMENTS..][..gw.len()];
                     gw.iter_mut().zip(sums).for_each(|(gw, sum)| *gw += sum);

@@ -243,7 +243,7 @@ fn transform_weights<T: Transform<A, M>, const A: usize, const M: usize>(weight:
                 unsafe { to.slice((a * A + b) * of_tap + range.start, range.len()) }
             })
         });
-        wide(|| {
+        wide!({
             for at in 0..range.len() {
                 let columns: [[f32; A]; 3] =
                     std::array::from_fn(|b| T::weights([from[b][at], from[3 + b][at], from[6 + b][at]]));
