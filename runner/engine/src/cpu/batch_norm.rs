@@ -139,9 +139,7 @@ impl Affine {
             let x = &x[first * channels..][..y.len()];
             wide!({
                 for (y, x) in y.chunks_exact_mut(channels).zip(x.chunks_exact(channels)) {
-                    for c in 0..channels {
-                        y[c] = C::value((x[c] - mean[c]) * factor[c] + shift[c]);
-                    }
+                    apply::<C>(y, x, mean, factor, shift);
                 }
             });
         });
@@ -229,6 +227,16 @@ impl Recorded {
 }
 
 // What is an argument of a function of its own is known not to overlap, so that loops are vectorised.
+
+/// One pixel of [`Affine::apply`].
+#[inline(always)]
+fn apply<C: Curve>(y: &mut [f32], x: &[f32], mean: &[f32], factor: &[f32], shift: &[f32]) {
+    let count = y.len();
+    let (x, mean, factor, shift) = (&x[..count], &mean[..count], &factor[..count], &shift[..count]);
+    for c in 0..count {
+        y[c] = C::value((x[c] - mean[c]) * factor[c] + shift[c]);
+    }
+}
 
 /// One pixel of [`Recorded::input_gradient`].
 #[inline(always)]

@@ -52,23 +52,41 @@ fn run(conv: &Convolution, x: &[f32], weight: &[f32], y: &mut [f32], finish: &Fi
     }
 }
 
-/// Finishes the sums `y` of some channels of one pixel.
-#[inline]
+/// Finishes the sums `y` of some channels of one pixel, or of several pixels.
 fn finish<C: Curve>(affine: &Affine, channels: Range<usize>, residual: Option<&[f32]>, y: &mut [f32]) {
+    let count = channels.len();
+    let (mean, factor) = (&affine.mean[channels.clone()], &affine.factor[channels.clone()]);
+    let shift = &affine.shift[channels];
+    match residual {
+        Some(residual) => wide!({
+            for (y, residual) in y.chunks_exact_mut(count).zip(residual.chunks_exact(count)) {
+                normalize_and_add::<C>(y, mean, factor, shift, residual);
+            }
+        }),
+        None => wide!({
+            for y in y.chunks_exact_mut(count) {
+                normalize::<C>(y, mean, factor, shift);
+            }
+        }),
+    }
+}
+
+// What is an argument of a function of its own is known not to overlap, so that loops are vectorised.
+
+#[inline(always)]
+fn normalize<C: Curve>(y: &mut [f32], mean: &[f32], factor: &[f32], shift: &[f32]) {
     let count = y.len();
-    let (mean, factor) = (&affine.mean[channels.clone()][..count], &affine.factor[channels.clone()][..count]);
-    let shift = &affine.shift[channels][..count];
-    wide!(match residual {
-        Some(residual) => {
-            let residual = &residual[..count];
-            for c in 0..count {
-                y[c] = C::value((y[c] - mean[c]) * factor[c] + shift[c] + residual[c]);
-            }
-        }
-        None => {
-            for c in 0..count {
-                y[c] = C::value((y[c] - mean[c]) * factor[c] + shift[c]);
-            }
-        }
-    });
+    let (mean, factor, shift) = (&mean[..count], &factor[..count], &shift[..count]);
+    for c in 0..count {
+        y[c] = C::value((y[c] - mean[c]) * factor[c] + shift[c]);
+    }
+}
+
+#[inline(always)]
+fn normalize_and_add<C: Curve>(y: &mut [f32], mean: &[f32], factor: &[f32], shift: &[f32], residual: &[f32]) {
+    let count = y.len();
+    let (mean, factor, shift, residual) = (&mean[..count], &factor[..count], &shift[..count], &residual[..count]);
+    for c in 0..count {
+        y[c] = C::value((y[c] - mean[c]) * factor[c] + shift[c] + residual[c]);
+    }
 }

@@ -167,9 +167,7 @@ impl WithSimd for Lines<'_> {
                 }
             }
             if let Some(finish) = finish {
-                for (column, to) in to.chunks_exact_mut(channels).enumerate() {
-                    finish((self.first + row) * line + column * channels, 0..channels, to);
-                }
+                finish((self.first + row) * line, 0..channels, to);
             }
         }
     }

@@ -64,7 +64,8 @@ pub struct Target {
 }
 
 /// What is done to sums as soon as they are there: given the place of the first among the values that
-/// are written, their channels, and the sums.
+/// are written, their channels, and the sums, of one pixel or, where these are all channels, of several that
+/// follow one another.
 pub type Finish<'a> = dyn Fn(usize, Range<usize>, &mut [f32]) + Sync + 'a;
 
 /// A window that goes over images.
@@ -258,11 +259,14 @@ impl Sweep<'_> {
         }
         if let (Some(finish), [from, .., end] | [from @ end]) = (finish, blocks) {
             let channels = from.start..end.start + end.columns;
-            for row in &rows {
+            let first = self.target.channel + channels.start;
+            let pixel = self.target.pixel;
+            let follows = |a: &Row, b: &Row| channels.len() == pixel && b.out == a.out + pixel;
+            for run in rows.chunk_by(follows) {
+                let start = run[0].out + channels.start;
                 // SAFETY: as in `sum`; the tiles of this task are done.
-                let sums = unsafe { to.slice(row.out + channels.start, channels.len()) };
-                let first = self.target.channel + channels.start;
-                finish(row.out + channels.start, first..first + channels.len(), sums);
+                let sums = unsafe { to.slice(start, run.len() * channels.len()) };
+                finish(start, first..first + channels.len(), sums);
             }
         }
     }

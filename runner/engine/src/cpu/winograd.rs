@@ -421,10 +421,11 @@ impl<T: Transform<A, M>, const A: usize, const M: usize> WithSimd for Back<'_, T
                 }
             }
             if let Some(finish) = self.finish {
+                let together = if outputs == pixel { inside[1] } else { 1 };
                 for a in 0..inside[0] {
-                    for b in 0..inside[1] {
+                    for b in (0..inside[1]).step_by(together) {
                         // SAFETY: as above.
-                        let y = unsafe { self.y.slice(start(a, b), outputs) };
+                        let y = unsafe { self.y.slice(start(a, b), together * outputs) };
                         finish(start(a, b), channel..channel + outputs, y);
                     }
                 }
