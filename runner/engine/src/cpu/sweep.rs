@@ -368,13 +368,10 @@ impl Sweep<'_> {
 /// Computes a block of columns of a tile.
 #[inline]
 fn sum(tiles: &Tiles, part: &Part, inputs: &Inputs, weights: &Weights, block: Block, to: &Shared, add: bool) {
-    let mut out = OutRows::new(block.columns);
-    for row in part.rows {
-        // SAFETY: a place of the window over an image is one row of one task, and each block of columns
-        // is of one task too; within a task tiles come one after the other.
-        out.push(unsafe { to.slice(row.out + block.start, block.columns) });
-    }
-    tiles.compute(inputs, part.inputs.clone(), weights, out, add);
+    // SAFETY: a place of the window over an image is one row of one task, and each block of columns is of one
+    // task too; within a task tiles come one after the other.
+    let rows = part.rows.iter().map(|row| unsafe { to.slice(row.out + block.start, block.columns) });
+    tiles.compute(inputs, part.inputs.clone(), weights, &mut OutRows::new(block.columns, rows), add);
 }
 
 /// Divides `count` rows, of which the first has the number `first`, into tiles of up to `most` rows

@@ -332,14 +332,14 @@ impl<'a> Layout<'a> {
         let mut weights = Weights::new(width, sums.length);
         sums.gradients.iter().for_each(|pixel| weights.push(&of_block[pixel * width..]));
         for (channels, inputs) in &sums.panels {
-            let mut out = OutRows::new(block.columns);
-            for channel in channels.clone() {
+            let rows = channels.clone().map(|channel| {
                 let row = (sums.tap * plane.inputs + channel) * plane.all_outputs();
                 // SAFETY: a tap, an input channel and a block of outputs are of one task alone, and
                 // within it tiles come one after the other.
-                out.push(unsafe { gw.slice(row + group * plane.outputs + block.start, block.columns) });
-            }
-            self.tiles.compute(&sums.inputs, inputs.clone(), &weights, out, true);
+                unsafe { gw.slice(row + group * plane.outputs + block.start, block.columns) }
+            });
+            let mut out = OutRows::new(block.columns, rows);
+            self.tiles.compute(&sums.inputs, inputs.clone(), &weights, &mut out, true);
         }
     }
 }

@@ -303,15 +303,14 @@ impl Few<'_> {
                 inputs.begin(self.inputs);
                 pixels.chunks_exact(self.inputs).for_each(|row| inputs.push(row));
                 for &block in weights.blocks.iter().filter(|block| tiles.most_rows(block.vectors) == most) {
-                    let mut of_block = Weights::new(block.vectors * tiles.lanes, self.inputs);
-                    of_block.push(weights.rows_from(block, place, 0));
+                    let mut factors = Weights::new(block.vectors * tiles.lanes, self.inputs);
+                    factors.push(weights.rows_from(block, place, 0));
                     for (number, products) in products.chunks_mut(height * outputs).enumerate() {
-                        let mut out = OutRows::new(block.columns);
-                        for row in products.chunks_exact_mut(outputs) {
-                            out.push(&mut row[block.start..block.start + block.columns]);
-                        }
+                        let of_block = products.chunks_exact_mut(outputs);
+                        let of_block = of_block.map(|row| &mut row[block.start..block.start + block.columns]);
+                        let mut out = OutRows::new(block.columns, of_block);
                         let rows = number * height..((number + 1) * height).min(count);
-                        tiles.compute(&inputs, rows, &of_block, out, false);
+                        tiles.compute(&inputs, rows, &factors, &mut out, false);
                     }
                 }
             }

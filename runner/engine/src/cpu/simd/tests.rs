@@ -29,9 +29,8 @@ fn every_tile_of_every_set_is_the_sum_of_its_terms() {
                     factors.chunks(LENGTH * width).for_each(|of_tap| weights.push(of_tap));
                     let before = numbers(rows * columns, 3);
                     let mut found = before.clone();
-                    let mut out = OutRows::new(columns);
-                    found.chunks_mut(columns).for_each(|row| out.push(row));
-                    tiles.compute(&inputs, 0..TAPS * rows, &weights, out, add);
+                    let mut out = OutRows::new(columns, found.chunks_mut(columns));
+                    tiles.compute(&inputs, 0..TAPS * rows, &weights, &mut out, add);
                     for (at, (found, before)) in found.iter().zip(&before).enumerate() {
                         let (row, column) = (at / columns, at % columns);
                         let term = |index: usize| {
@@ -60,9 +59,8 @@ fn a_panel_holds_the_inputs_of_all_rows_side_by_side() {
         inputs.push_panel(rows, &panel);
         weights.push(&factors);
         let mut found = vec![0.0; rows * tiles.lanes];
-        let mut out = OutRows::new(tiles.lanes);
-        found.chunks_mut(tiles.lanes).for_each(|row| out.push(row));
-        tiles.compute(&inputs, 0..rows, &weights, out, false);
+        let mut out = OutRows::new(tiles.lanes, found.chunks_mut(tiles.lanes));
+        tiles.compute(&inputs, 0..rows, &weights, &mut out, false);
         for (at, found) in found.iter().enumerate() {
             let (row, lane) = (at / tiles.lanes, at % tiles.lanes);
             let exact: f32 = (0..length).map(|k| panel[k * rows + row] * factors[k * tiles.lanes + lane]).sum();

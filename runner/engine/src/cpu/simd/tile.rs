@@ -119,17 +119,17 @@ pub struct OutRows<'a> {
 }
 
 impl<'a> OutRows<'a> {
-    /// No row yet; each will have so many columns.
-    pub fn new(columns: usize) -> Self {
-        OutRows { columns, count: 0, pointers: [std::ptr::null_mut(); MAX_ROWS], borrowed: PhantomData }
-    }
-
-    /// The next row.
-    #[inline]
-    pub fn push(&mut self, row: &'a mut [f32]) {
-        assert!(row.len() == self.columns);
-        self.pointers[self.count] = row.as_mut_ptr();
-        self.count += 1;
+    /// These rows, of so many columns each: as many as a tile has at most.
+    #[inline(always)]
+    pub fn new(columns: usize, rows: impl Iterator<Item = &'a mut [f32]>) -> Self {
+        let mut pointers = [std::ptr::null_mut(); MAX_ROWS];
+        let mut count = 0;
+        for row in rows {
+            assert!(row.len() == columns);
+            pointers[count] = row.as_mut_ptr();
+            count += 1;
+        }
+        OutRows { columns, count, pointers, borrowed: PhantomData }
     }
 
     fn row(&mut self, row: usize) -> &mut [f32] {
@@ -152,7 +152,7 @@ impl Tiles {
     /// The order of a row's sum is that of the terms whatever the tile, so that it does not depend on
     /// which rows share its tile.
     #[inline]
-    pub fn compute(&self, inputs: &Inputs, of_tile: Range<usize>, weights: &Weights, mut out: OutRows, add: bool) {
+    pub fn compute(&self, inputs: &Inputs, of_tile: Range<usize>, weights: &Weights, out: &mut OutRows, add: bool) {
         let (rows, width, vectors) = (out.count, weights.width, weights.width / self.lanes);
         let Inputs { length, stride, ref pointers, .. } = *inputs;
         let terms = Terms { length, stride, inputs: &pointers[of_tile], weights: &weights.pointers };
@@ -168,13 +168,12 @@ impl Tiles {
             return unsafe { tile(&terms, &out.pointers[..rows], add) };
         }
         let mut whole = [[0.0; MAX_LANES * MAX_VECTORS]; MAX_ROWS];
-        let mut padded = OutRows::new(width);
-        for (row, numbers) in whole.iter_mut().take(rows).enumerate() {
-            if add {
+        if add {
+            for (row, numbers) in whole.iter_mut().take(rows).enumerate() {
                 numbers[..out.columns].copy_from_slice(out.row(row));
             }
-            padded.push(&mut numbers[..width]);
         }
+        let padded = OutRows::new(width, whole.iter_mut().take(rows).map(|numbers| &mut numbers[..width]));
         // SAFETY: as above.
         unsafe { tile(&terms, &padded.pointers[..rows], add) };
         for (row, numbers) in whole.iter().take(rows).enumerate() {
