@@ -16,6 +16,9 @@ use std::io::{BufRead, stdin};
 use std::path::Path;
 use std::time::Instant;
 
+#[global_allocator]
+static MEMORY: runner::engine::KeptMemory = runner::engine::KeptMemory;
+
 const USAGE: &str = "loading DIR SIZE WORKERS decode|evaluate|train off|MEMORY";
 const BATCH: usize = 32;
 
