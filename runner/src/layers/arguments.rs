@@ -50,6 +50,16 @@ pub(super) fn probability<'de, D: Deserializer<'de>>(deserializer: D) -> Result<
     if (0.0..1.0).contains(&p) { Ok(p) } else { Err(D::Error::custom(format!("{p} is not from 0 to below 1"))) }
 }
 
+/// A standard deviation.
+pub(super) fn deviation<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
+    let deviation = f64::deserialize(deserializer)?;
+    if deviation.is_finite() && deviation >= 0.0 {
+        Ok(deviation)
+    } else {
+        Err(D::Error::custom(format!("{deviation} is not a number from 0 on")))
+    }
+}
+
 /// A share, 1 included.
 pub(super) fn share<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
     let share = f64::deserialize(deserializer)?;

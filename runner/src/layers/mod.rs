@@ -15,6 +15,7 @@ mod drop_block;
 mod dropout;
 mod elementwise;
 mod flatten;
+mod gaussian_noise;
 mod global_avg_pool;
 mod groups;
 mod hardswish;
@@ -49,6 +50,7 @@ pub use conv2d::Conv2d;
 pub use drop_block::DropBlock;
 pub use dropout::Dropout;
 pub use flatten::Flatten;
+pub use gaussian_noise::GaussianNoise;
 pub use global_avg_pool::GlobalAvgPool;
 pub use groups::Groups;
 pub use hardswish::Hardswish;
@@ -166,6 +168,8 @@ catalogue::layers! {
     SpatialDropout(SpatialDropout) = "spatial_dropout",
     /// Squares of feature maps become 0 at random in training.
     DropBlock(DropBlock) = "drop_block",
+    /// Normal noise is added to values in training.
+    GaussianNoise(GaussianNoise) = "gaussian_noise",
     /// Feature maps as one vector.
     Flatten(Flatten) = "flatten",
     /// A sum: a residual connection.

@@ -1,10 +1,10 @@
 //! The fast kernels of the CPU.
 //!
 //! Every operation runs forward at once and, where the tape records it, leaves one step that runs
-//! backward. That step moves the gradient of its output out of dfdx's store, so that its memory is
-//! reused at once, and adds to the gradients of those operands alone that want one.
+//! backward. That step moves the gradient of its output out of its place, so that its memory is
+//! reused at once, and adds to the gradients of those operands alone that want one (see `buffer`).
 //!
-//! Work is split over rayon's global pool in ways that depend on the sizes alone (see `split`):
+//! Work is split over rayon's pool in ways that depend on the sizes alone (see `split`):
 //! the results are the same to the last bit on any number of threads. They are not on all sets of vector
 //! instructions: some round a product before it is added (see `simd`).
 
