@@ -1,6 +1,6 @@
 //! Matrices laid out as tiles read them.
 
-use super::scratch::Scratch;
+use super::scratch::{Scratch, Shared};
 use super::simd::Tiles;
 use super::wide::wide;
 use rayon::prelude::*;
@@ -61,19 +61,12 @@ impl Packed {
         let blocks = blocks(columns, tiles);
         let lanes = tiles.lanes;
         let mut packed = Scratch::new(taps * rows * columns.div_ceil(lanes) * lanes);
-        let mut parts = Vec::with_capacity(blocks.len() * taps);
-        let mut rest = &mut packed[..];
-        for &block in &blocks {
-            for tap in 0..taps {
-                let (part, others) = rest.split_at_mut(rows * block.vectors * lanes);
-                parts.push((block, tap, part));
-                rest = others;
-            }
+        let matrices = Matrices { values, layout, taps, rows, lanes, blocks: &blocks };
+        if layout.column == 1 {
+            matrices.pack_rows(&mut packed);
+        } else {
+            matrices.pack_columns(&mut packed);
         }
-        parts.into_par_iter().with_min_len(4096_usize.div_ceil(rows.max(1) * lanes)).for_each(|(block, tap, part)| {
-            let first = layout.first + tap * layout.tap + block.start * layout.column;
-            wide!(pack(&values[first..], layout, block.columns, block.vectors * lanes, part));
-        });
         Packed { values: packed, blocks, rows, taps, lanes }
     }
 
@@ -86,18 +79,65 @@ impl Packed {
     }
 }
 
-/// Copies one block of one matrix, whose first value is the first of `values`.
+/// Matrices that are to be packed.
+struct Matrices<'a> {
+    values: &'a [f32],
+    layout: Layout,
+    taps: usize,
+    rows: usize,
+    lanes: usize,
+    blocks: &'a [Block],
+}
+
+impl Matrices<'_> {
+    /// Where the columns follow one another: a few rows are read from end to end, and each block gets its share.
+    fn pack_rows(&self, packed: &mut [f32]) {
+        const ROWS: usize = 16;
+        let Matrices { values, layout, taps, rows, lanes, blocks } = *self;
+        let parts = rows.div_ceil(ROWS);
+        let packed = Shared::new(packed);
+        (0..taps * parts).into_par_iter().with_min_len(16).for_each(|task| {
+            let (tap, row) = (task / parts, task % parts * ROWS);
+            let count = ROWS.min(rows - row);
+            for block in blocks {
+                let width = block.vectors * lanes;
+                let start = taps * rows * block.start + (tap * rows + row) * width;
+                // SAFETY: a row of a tap of a block is of one task alone.
+                let packed = unsafe { packed.slice(start, count * width) };
+                let from = &values[layout.first + tap * layout.tap + row * layout.row + block.start..];
+                for (row, packed) in packed.chunks_exact_mut(width).enumerate() {
+                    let (own, spare) = packed.split_at_mut(block.columns);
+                    copy_columns(own, &from[row * layout.row..][..block.columns]);
+                    spare.fill(0.0);
+                }
+            }
+        });
+    }
+
+    /// Where they do not, block by block.
+    fn pack_columns(&self, packed: &mut [f32]) {
+        let Matrices { values, layout, taps, rows, lanes, blocks } = *self;
+        let mut parts = Vec::with_capacity(blocks.len() * taps);
+        let mut rest = packed;
+        for &block in blocks {
+            for tap in 0..taps {
+                let (part, others) = rest.split_at_mut(rows * block.vectors * lanes);
+                parts.push((block, tap, part));
+                rest = others;
+            }
+        }
+        parts.into_par_iter().with_min_len(4096_usize.div_ceil(rows.max(1) * lanes)).for_each(|(block, tap, part)| {
+            let first = layout.first + tap * layout.tap + block.start * layout.column;
+            wide!(pack(&values[first..], layout, block.columns, block.vectors * lanes, part));
+        });
+    }
+}
+
+/// Copies one block of one matrix, whose first value is the first of `values`, a few rows at a time, so that
+/// what is written stays in the first-level cache.
 #[inline(always)]
 fn pack(values: &[f32], layout: Layout, columns: usize, width: usize, packed: &mut [f32]) {
-    // A few rows at a time, so that what is written stays in the first-level cache.
     const ROWS: usize = 64;
-    if layout.column == 1 {
-        for (row, packed) in packed.chunks_exact_mut(width).enumerate() {
-            packed[..columns].copy_from_slice(&values[row * layout.row..][..columns]);
-            packed[columns..].fill(0.0);
-        }
-        return;
-    }
     for (rows, packed) in packed.chunks_mut(ROWS * width).enumerate() {
         for column in 0..columns {
             let values = &values[rows * ROWS * layout.row + column * layout.column..];
@@ -106,6 +146,23 @@ fn pack(values: &[f32], layout: Layout, columns: usize, width: usize, packed: &m
             }
         }
         packed.chunks_exact_mut(width).for_each(|packed| packed[columns..].fill(0.0));
+    }
+}
+
+/// Copies the columns of a block. A copy whose length the compiler knows is a few instructions, not a call.
+#[inline(always)]
+pub fn copy_columns(to: &mut [f32], from: &[f32]) {
+    fn copy<const COUNT: usize>(to: &mut [f32], from: &[f32]) {
+        to[..COUNT].copy_from_slice(&from[..COUNT]);
+    }
+    match to.len() {
+        8 => copy::<8>(to, from),
+        16 => copy::<16>(to, from),
+        24 => copy::<24>(to, from),
+        32 => copy::<32>(to, from),
+        48 => copy::<48>(to, from),
+        64 => copy::<64>(to, from),
+        _ => to.copy_from_slice(from),
     }
 }
 

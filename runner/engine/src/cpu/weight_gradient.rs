@@ -6,7 +6,7 @@
 //! are long where images are small; columns are ordered by their remainder by the stride, so that those
 //! under one tap follow one another.
 
-use super::packed::{Block, blocks};
+use super::packed::{Block, blocks, copy_columns};
 use super::plane::Plane;
 use super::scratch::{Scratch, Shared};
 use super::simd::{Inputs, Instructions, OutRows, Tiles, Weights};
@@ -341,18 +341,6 @@ impl<'a> Layout<'a> {
             let mut out = OutRows::new(block.columns, rows);
             self.tiles.compute(&sums.inputs, inputs.clone(), &weights, &mut out, true);
         }
-    }
-}
-
-/// Copies the columns of a block. A copy whose length the compiler knows is a few instructions, not a call.
-#[inline(always)]
-fn copy_columns(to: &mut [f32], from: &[f32]) {
-    match (to.first_chunk_mut::<16>(), from.first_chunk::<16>()) {
-        (Some(to), Some(from)) => *to = *from,
-        _ => return to.copy_from_slice(from),
-    }
-    if to.len() > 16 {
-        to[16..].copy_from_slice(&from[16..]);
     }
 }
 
