@@ -23,6 +23,21 @@ fn one_worker_and_four_give_the_same_losses_to_the_last_bit() {
 }
 
 #[test]
+fn threads_are_as_many_as_asked_for_and_change_no_bit() {
+    let place = Place::new();
+    let of = |run: &str, threads: &str| {
+        place.train(SMALL, run, &["--threads", threads]);
+        let events = place.events(run);
+        let device = of_kind(&events, "run_started").next().unwrap()["device"].as_str().unwrap().to_owned();
+        assert!(device.starts_with(&format!("CPU, {threads} thread")), "{device}");
+        of_kind(&events, "epoch_finished").map(|event| event["train_loss"].clone()).collect::<Vec<_>>()
+    };
+    let one = of("one", "1");
+    assert_eq!(one.len(), 3);
+    assert_eq!(one, of("three", "3"));
+}
+
+#[test]
 fn another_seed_gives_other_losses() {
     let place = Place::new();
     let one = losses(&place, "one", "2");

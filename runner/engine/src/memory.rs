@@ -33,10 +33,28 @@ pub fn release() {
 /// Keeps nothing from now on: what is freed goes back to the system as soon as all of its region is. Slower,
 /// but what is held is then what lives, whatever sizes there were before.
 pub fn keep_nothing() {
+    give_back_at_once();
     let mut regions = regions();
     regions.keeps = false;
     regions.release();
 }
+
+/// What the system's allocator frees goes back to the system, from 128 KiB on. Else glibc raises that bound to
+/// the largest block that was freed, up to 32 MiB, and keeps what is smaller.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+fn give_back_at_once() {
+    use std::ffi::c_int;
+    unsafe extern "C" {
+        fn mallopt(parameter: c_int, value: c_int) -> c_int;
+    }
+    // `M_MMAP_THRESHOLD` in malloc.h.
+    const MMAP_THRESHOLD: c_int = -3;
+    // SAFETY: glibc's own function, by its own signature; it only sets how later blocks are allocated.
+    unsafe { mallopt(MMAP_THRESHOLD, LARGE as c_int) };
+}
+
+#[cfg(not(all(target_os = "linux", target_env = "gnu")))]
+fn give_back_at_once() {}
 
 fn regions() -> MutexGuard<'static, Regions> {
     // Nothing under the lock panics half way.

@@ -64,7 +64,8 @@ macro_rules! choose {
 
 impl Kernels for Cpu {
     fn describe(&self) -> String {
-        format!("CPU, {} threads, {}", rayon::current_num_threads(), instructions())
+        let threads = rayon::current_num_threads();
+        format!("CPU, {threads} thread{}, {}", if threads == 1 { "" } else { "s" }, instructions())
     }
 
     fn rounding(&self) -> String {
