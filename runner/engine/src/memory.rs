@@ -197,7 +197,9 @@ impl Regions {
     fn release(&mut self) {
         let is_free = |(start, region): (&usize, &(*mut u8, usize))| self.free.get(start) == Some(&region.1);
         let unused: Vec<usize> = self.all.iter().filter(|&region| is_free(region)).map(|(&start, _)| start).collect();
-        unused.into_iter().for_each(|start| self.release_region(start));
+        for start in unused {
+            self.release_region(start);
+        }
     }
 
     /// Gives back a region all of which is free.

@@ -283,7 +283,9 @@ fn means(x: &[f32], channels: usize) -> Vec<f32> {
         }
     });
     let count = (x.len() / channels) as f32;
-    means.iter_mut().for_each(|sum| *sum /= count);
+    for sum in &mut means {
+        *sum /= count;
+    }
     means
 }
 

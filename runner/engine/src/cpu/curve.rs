@@ -59,6 +59,7 @@ impl Curve for Relu6 {
     #[inline(always)]
     fn slope(z: f32) -> f32 {
         // Without a branch, so that loops over it are vectorised.
+        #[allow(clippy::needless_bitwise_bool)]
         if (z <= 0.0) | (z >= 6.0) { 0.0 } else { 1.0 }
     }
 }

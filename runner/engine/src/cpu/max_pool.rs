@@ -40,7 +40,7 @@ pub fn max_pool(tape: &mut Tape<Cpu>, x: &Tensor<Cpu>, window: &Window) -> Resul
         let shapes = vec![x.dims().to_vec(), window.kernel.to_vec()];
         return Err(EngineError::Shapes { operation: "max_pool", shapes });
     }
-    if slide.taps() <= usize::from(u8::MAX) { run::<u8>(tape, x, slide) } else { run::<u16>(tape, x, slide) }
+    if u8::try_from(slide.taps()).is_ok() { run::<u8>(tape, x, slide) } else { run::<u16>(tape, x, slide) }
 }
 
 fn run<T: Tap>(tape: &mut Tape<Cpu>, x: &Tensor<Cpu>, slide: Slide) -> Result<Tensor<Cpu>> {

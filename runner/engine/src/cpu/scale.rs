@@ -30,9 +30,12 @@ pub fn scale(tape: &mut Tape<Cpu>, x: &Tensor<Cpu>, factor: &Tensor<Cpu>, broadc
             of_factor.add(flow, |gf| spread.factor_gradient(x.values(), &gy, gf))?;
         }
         if let (Some(of_x), Some(factor)) = (of_x, factor) {
-            of_x.write(flow, |gx, add| match add {
-                true => spread.add_input_gradient(factor.values(), &gy, gx),
-                false => spread.multiply(&gy, factor.values(), gx),
+            of_x.write(flow, |gx, add| {
+                if add {
+                    spread.add_input_gradient(factor.values(), &gy, gx);
+                } else {
+                    spread.multiply(&gy, factor.values(), gx);
+                }
             })?;
         }
         Ok(())
