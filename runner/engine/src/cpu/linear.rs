@@ -12,26 +12,7 @@ pub fn matmul(tape: &mut Tape<Cpu>, x: &Tensor<Cpu>, weight: &Tensor<Cpu>) -> Re
     if inputs != weight_inputs {
         return Err(misfit(x, weight));
     }
-    let plane = Plane::product(rows, inputs, outputs);
-    let y = Tensor::written(x.device(), &[rows, outputs], |y| plane.forward(x.values(), weight.values(), y, None))?;
-    if !tape.records(&[x, weight]) {
-        return Ok(y);
-    }
-    let (y, of_y) = y.recorded();
-    let (of_x, of_weight) = (Slot::wanted(x), Slot::wanted(weight));
-    let x = of_weight.is_some().then(|| x.clone());
-    let weight = of_x.is_some().then(|| weight.clone());
-    tape.push(move |flow| {
-        let gy = of_y.take(flow)?;
-        if let (Some(of_weight), Some(x)) = (of_weight, x) {
-            of_weight.add(flow, |gw| plane.add_weight_gradient(x.values(), &gy, gw))?;
-        }
-        if let (Some(of_x), Some(weight)) = (of_x, weight) {
-            of_x.write(flow, |gx, add| plane.input_gradient(weight.values(), &gy, gx, add))?;
-        }
-        Ok(())
-    });
-    Ok(y)
+    Plane::product(rows, inputs, outputs).apply(tape, x, weight, &[rows, outputs])
 }
 
 fn misfit(x: &Tensor<Cpu>, weight: &Tensor<Cpu>) -> EngineError {

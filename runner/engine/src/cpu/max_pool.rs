@@ -5,6 +5,7 @@ use super::super::{Cpu, EngineError, Result, Tape, Tensor, Window};
 use super::buffer::Slot;
 use super::split;
 use super::wide::wide;
+use rayon::prelude::*;
 
 /// The number of a tap, as narrow as can be: one is kept for each output. Nothing where nobody asks for it.
 trait Tap: Copy + Default + Send + Sync + 'static {
@@ -40,25 +41,14 @@ pub fn max_pool(tape: &mut Tape<Cpu>, x: &Tensor<Cpu>, window: &Window) -> Resul
         let shapes = vec![x.dims().to_vec(), window.kernel.to_vec()];
         return Err(EngineError::Shapes { operation: "max_pool", shapes });
     }
-    if u8::try_from(slide.taps()).is_ok() { run::<u8>(tape, x, slide) } else { run::<u16>(tape, x, slide) }
+    if !tape.records(&[x]) {
+        return Ok(pool::<()>(x, &slide)?.0);
+    }
+    if u8::try_from(slide.taps()).is_ok() { record::<u8>(tape, x, slide) } else { record::<u16>(tape, x, slide) }
 }
 
-fn run<T: Tap>(tape: &mut Tape<Cpu>, x: &Tensor<Cpu>, slide: Slide) -> Result<Tensor<Cpu>> {
-    let [height, width] = slide.output;
-    let dims = [slide.batch, height, width, slide.channels];
-    if !tape.records(&[x]) {
-        return Tensor::written(x.device(), &dims, |y| {
-            let line = width * slide.channels;
-            split::rows(y, line, |first, y| {
-                forward(&slide, x.values(), first, y, &mut vec![(); y.len()]);
-            });
-        });
-    }
-    let mut winners = Vec::new();
-    let y = Tensor::written(x.device(), &dims, |y| {
-        winners = vec![T::default(); y.len()];
-        forward_recorded(&slide, x.values(), y, &mut winners);
-    })?;
+fn record<T: Tap>(tape: &mut Tape<Cpu>, x: &Tensor<Cpu>, slide: Slide) -> Result<Tensor<Cpu>> {
+    let (y, winners) = pool::<T>(x, &slide)?;
     let (y, of_y) = y.recorded();
     let of_x = Slot::of(x);
     tape.push(move |flow| {
@@ -68,12 +58,18 @@ fn run<T: Tap>(tape: &mut Tape<Cpu>, x: &Tensor<Cpu>, slide: Slide) -> Result<Te
     Ok(y)
 }
 
-fn forward_recorded<T: Tap>(slide: &Slide, x: &[f32], y: &mut [f32], winners: &mut [T]) {
-    use rayon::prelude::*;
-    let line = (slide.output[1] * slide.channels).max(1);
+/// The largest values, and which tap each came from.
+fn pool<T: Tap>(x: &Tensor<Cpu>, slide: &Slide) -> Result<(Tensor<Cpu>, Vec<T>)> {
+    let [height, width] = slide.output;
+    let dims = [slide.batch, height, width, slide.channels];
+    let line = (width * slide.channels).max(1);
     let lines = (split::ELEMENTS / line).max(1);
-    let chunks = y.par_chunks_mut(lines * line).zip(winners.par_chunks_mut(lines * line));
-    chunks.enumerate().for_each(|(number, (y, winners))| forward(slide, x, number * lines, y, winners));
+    let mut winners = vec![T::default(); dims.iter().product()];
+    let y = Tensor::written(x.device(), &dims, |y| {
+        let chunks = y.par_chunks_mut(lines * line).zip(winners.par_chunks_mut(lines * line));
+        chunks.enumerate().for_each(|(number, (y, winners))| forward(slide, x.values(), number * lines, y, winners));
+    })?;
+    Ok((y, winners))
 }
 
 /// The output rows from `first` on, and which tap each value came from. The first of equal taps

@@ -324,21 +324,11 @@ impl Sweep<'_> {
     fn look<'a>(&'a self, part: &mut Part, group: &Group, zeros: &'a [f32], taken: &mut Taken<'a>) {
         let Taken { inputs, steps } = taken;
         let (first_input, first_step) = (inputs.len(), steps.len());
-        if part.inside {
-            for step in &group.steps {
-                for row in part.rows {
-                    let start = (row.base + step.distance) as usize;
-                    inputs.push(&self.source.values[start..start + group.length]);
-                }
-            }
-            part.inputs = first_input..inputs.len();
-            return;
-        }
         for step in &group.steps {
             let before = inputs.len();
             let mut counts = false;
             for row in part.rows {
-                if self.is_over_pixel(row, step.tap) {
+                if part.inside || self.is_over_pixel(row, step.tap) {
                     let start = (row.base + step.distance) as usize;
                     inputs.push(&self.source.values[start..start + group.length]);
                     counts = true;
@@ -346,10 +336,10 @@ impl Sweep<'_> {
                     inputs.push(&zeros[..group.length]);
                 }
             }
-            if counts {
-                steps.push(*step);
-            } else {
+            if !counts {
                 inputs.truncate(before);
+            } else if !part.inside {
+                steps.push(*step);
             }
         }
         part.inputs = first_input..inputs.len();
