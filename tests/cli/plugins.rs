@@ -246,11 +246,11 @@ fn tensors_cross_the_border_without_a_copy() {
             let moves = moves(&said, function);
             // Two layers, eight steps; the evaluations besides, forward.
             assert!(moves.len() >= 2 * 8 && moves.len().is_multiple_of(2), "{said}");
-            for pair in moves.chunks_exact(2) {
-                // What one layer writes, the next reads in place; but for the copies that guard makes.
-                assert_eq!(pair[0].1 == pair[1].0, !guard, "{function}: {pair:?}");
-                assert_ne!(pair[0].0, pair[0].1);
-            }
+            // What one layer writes, the next reads in place. Guard copies, and a copy may by chance lie
+            // where the one before it was, but not each time.
+            let in_place = moves.chunks_exact(2).all(|pair| pair[0].1 == pair[1].0);
+            assert_eq!(in_place, !guard, "{function}: {moves:?}");
+            assert!(moves.iter().all(|(from, to)| from != to), "{function}: {moves:?}");
         }
     }
 }
