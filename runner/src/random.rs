@@ -24,6 +24,8 @@ pub enum Purpose {
     Augment = 4,
     /// Augmentation of a whole batch.
     AugmentBatch = 5,
+    /// Augmentation of what the frozen part of a net makes of a batch.
+    AugmentFeatures = 12,
     /// Random layers: dropout, stochastic depth, ...
     Layer = 6,
     /// Generated images.

@@ -1,6 +1,8 @@
 """Lightning's side of `schedule`: pipelines/medical.yaml with finetuning-scheduler.
 
-    python torch_schedule.py DATA WEIGHTS SEED FOLDER
+    python torch_schedule.py DATA WEIGHTS SEED FOLDER batch|frozen
+
+Frozen batch norm normalizes by the batch, as Lightning leaves it, or (`frozen`) by its running statistics.
 """
 
 import json
@@ -31,8 +33,9 @@ PHASES = [(4, [r"head\..*"], 3e-3, 0), (7, TOP, 1e-3, 3e-4), (10, MIDDLE, 5e-4, 
 
 
 class Net(lightning.LightningModule):
-    def __init__(self, weights, classes):
+    def __init__(self, weights, classes, frozen_norms):
         super().__init__()
+        self.frozen_norms = frozen_norms
         self.backbone = EfficientNetLite0()
         load(self.backbone, weights)
         self.head = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Dropout(0.2), nn.Linear(1280, classes))
@@ -51,6 +54,9 @@ class Net(lightning.LightningModule):
         own = {id(parameter) for parameter in self.head.parameters()}
         for group in self.optimizers().optimizer.param_groups:
             group["lr"] = head if any(id(parameter) in own for parameter in group["params"]) else rest
+        norms = (module for module in self.modules() if isinstance(module, nn.BatchNorm2d))
+        for norm in norms if self.frozen_norms else ():
+            norm.train(norm.weight.requires_grad)
 
     def training_step(self, batch, _):
         loss = functional.cross_entropy(self(batch[0]), batch[1], label_smoothing=0.05)
@@ -76,7 +82,7 @@ def schedule(folder):
     return file
 
 
-def main(data, weights, seed, folder):
+def main(data, weights, seed, folder, norms):
     warnings.filterwarnings("ignore")
     logging.getLogger("lightning").setLevel(logging.ERROR)
     torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
@@ -94,7 +100,7 @@ def main(data, weights, seed, folder):
         )
         for part in ("train", "val", "test")
     }  # fmt: skip
-    net = Net(weights, len(loaders["train"].dataset.classes)).to(memory_format=torch.channels_last)
+    net = Net(weights, len(loaders["train"].dataset.classes), norms == "frozen").to(memory_format=torch.channels_last)
     # The best weights are tested, as runner does.
     best = FTSCheckpoint(folder, monitor="val_loss")
     scheduler = FinetuningScheduler(ft_schedule=schedule(folder), epoch_transitions_only=True, restore_best=False)

@@ -2,7 +2,8 @@
 
 use super::{EngineError, Kernels, Result};
 use dfdx::prelude::{HasShape, ReshapeTo};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::any::Any;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 /// dfdx's tensor, always contiguous and one-dimensional: the shape lives in [`Tensor`].
 pub(crate) type Flat<D> = dfdx::prelude::Tensor<(usize,), f32, D>;
@@ -24,6 +25,17 @@ impl Passing {
     }
 }
 
+/// What a kernel made of a tensor's values for its own use, kept until they change.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Made(Arc<OnceLock<Box<dyn Any + Send + Sync>>>);
+
+impl Made {
+    /// What was made; it is made now if it was not. `None` where another kernel made something else.
+    pub fn get_or<T: Any + Send + Sync>(&self, make: impl FnOnce() -> T) -> Option<&T> {
+        self.0.get_or_init(|| Box::new(make())).downcast_ref()
+    }
+}
+
 /// A dense, contiguous array of `f32` on a device, first dimension outermost.
 ///
 /// Cloning copies no values. The identity that gradients are kept under is kept by clones and by
@@ -34,6 +46,7 @@ pub struct Tensor<D: Kernels> {
     dims: Vec<usize>,
     wants_grad: bool,
     pub(crate) passing: Option<Passing>,
+    made: Made,
 }
 
 impl<D: Kernels> Tensor<D> {
@@ -58,7 +71,7 @@ impl<D: Kernels> Tensor<D> {
     /// Wraps dfdx's tensor; no gradient is wanted for it.
     pub(crate) fn from_flat(flat: Flat<D>, dims: Vec<usize>) -> Self {
         debug_assert_eq!(flat.shape().0, dims.iter().product::<usize>());
-        Tensor { flat, dims, wants_grad: false, passing: None }
+        Tensor { flat, dims, wants_grad: false, passing: None, made: Made::default() }
     }
 
     /// The same values, and whether a gradient is wanted for them.
@@ -118,8 +131,14 @@ impl<D: Kernels> Tensor<D> {
         &self.flat
     }
 
-    /// dfdx's tensor, to be updated in place.
+    /// What a kernel made of the values.
+    pub(crate) fn made(&self) -> &Made {
+        &self.made
+    }
+
+    /// dfdx's tensor, to be updated in place. Clones keep the old values, and what was made of them.
     pub(crate) fn flat_mut(&mut self) -> &mut Flat<D> {
+        self.made = Made::default();
         &mut self.flat
     }
 

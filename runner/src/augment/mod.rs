@@ -27,6 +27,7 @@ mod elastic;
 mod entries;
 mod epochs;
 mod equalize;
+mod features;
 mod fit;
 mod gamma;
 mod gaussian_blur;
@@ -80,6 +81,7 @@ pub use elastic::Elastic;
 pub use entries::apply_all_to_batch;
 pub use epochs::Epochs;
 pub use equalize::Equalize;
+pub use features::{FeatureAugment, apply_all_to_features};
 pub use fit::fit;
 pub use gamma::Gamma;
 pub use gaussian_blur::GaussianBlur;
@@ -130,6 +132,10 @@ pub struct Augmentation {
     /// Applied to each training batch, in order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub batch: Vec<BatchAugment>,
+    /// Applied to what the frozen part of the net makes of each training batch, in order: it is cheap, and leaves what is
+    /// kept of images as it is. Where all of the net trains, applied to the batch itself.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub features: Vec<FeatureAugment>,
     /// Several views of each image that is tested: at the end of a run, by `runner evaluate`
     /// and by `runner predict`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -141,9 +147,15 @@ impl Augmentation {
     pub fn check(&self, at: &Path, problems: &mut Problems) {
         check_all(&self.train, &at.key("train"), problems);
         check_all(&self.batch, &at.key("batch"), problems);
+        check_all(&self.features, &at.key("features"), problems);
         if let Some(test) = &self.test {
             test.check(&at.key("test"), problems);
         }
+    }
+
+    /// Whether it mixes the targets of images.
+    pub fn mixes(&self) -> bool {
+        !(self.batch.is_empty() && self.features.is_empty())
     }
 
     /// What testing needs of it.

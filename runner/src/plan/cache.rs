@@ -8,6 +8,7 @@ use crate::net::{Graph, NodeId};
 use crate::spec::cache::Views;
 use crate::spec::data::Split;
 use crate::spec::{Bytes, Cache, Pipeline, Precision, Task};
+use serde::Serialize;
 
 /// What a phase keeps of its images.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,7 +49,8 @@ impl Training {
 }
 
 /// Where rows are kept.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Place {
     /// In memory.
     Memory,
@@ -56,17 +58,6 @@ pub enum Place {
     Disk,
     /// Nowhere: they are too many.
     Nowhere,
-}
-
-impl Place {
-    /// The name, as events and plans have it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Place::Memory => "memory",
-            Place::Disk => "disk",
-            Place::Nowhere => "nowhere",
-        }
-    }
 }
 
 impl PhaseCache {
@@ -82,10 +73,7 @@ impl PhaseCache {
             return Err("the images are what is to be given back".to_owned());
         }
         let graph = graph.leaving_by(phase.exit);
-        let (at, ends) = constant_until(&graph, phase);
-        if !graph.nodes.iter().take(at).enumerate().any(|(id, node)| graph.runs(id) && !node.params.is_empty()) {
-            return Err(ends);
-        }
+        let at = frozen_until(&graph, phase)?;
         let live = graph.live_at(at).into_iter();
         let width = live.fold(0_usize, |sum, source| sum.saturating_add(graph.shape_of(source).count()));
         let piece = phase.micro_batch.min(spec.data.batch);
@@ -125,12 +113,53 @@ impl PhaseCache {
     }
 }
 
+/// What is kept besides while the first of some phases goes on, for those that follow: what the shortest of their
+/// frozen parts gives. As they unfreeze, they go on from there, and no image goes through that part again.
+///
+/// `kept` is what the first keeps, of so many images that train and that are validated. It is kept in memory, where
+/// there is room for both.
+pub fn base(
+    spec: &Pipeline,
+    graph: &Graph,
+    phases: &[PhasePlan],
+    kept: &PhaseCache,
+    (train, val): (usize, usize),
+) -> Option<PhaseCache> {
+    let (first, later) = phases.split_first()?;
+    // What is rounded is not computed on from.
+    if spec.cache.precision != Precision::F32 {
+        return None;
+    }
+    let alike = later.iter().take_while(|phase| phase.exit == first.exit);
+    let keeping = alike.map_while(|phase| PhaseCache::of(spec, graph, phase).ok());
+    let base = keeping.min_by_key(|later| later.at).filter(|base| base.at < kept.at)?;
+    let size = |of: &PhaseCache| of.bytes(of.rows(train, val), spec.cache.precision);
+    let own = match kept.place(size(kept), &spec.cache) {
+        Place::Memory => size(kept),
+        Place::Disk => 0,
+        Place::Nowhere => return None,
+    };
+    let room = kept.room.min(base.room);
+    (own.saturating_add(size(&base)) <= room).then_some(base)
+}
+
 /// About how many images train, and how many are validated: as `data.split` says. A source may have splits of
 /// its own.
 pub fn counts(split: &Split, samples: usize) -> (usize, usize) {
     let left = samples as f64 * (1.0 - split.test_share());
     let train = left * split.train / (split.train + split.val).max(f64::MIN_POSITIVE);
     (train.round() as usize, (left - train).round() as usize)
+}
+
+/// The node that is the first to run in every epoch, of a net that ends where the phase's passes do.
+///
+/// # Errors
+/// Why no layer with parameters comes before it.
+pub fn frozen_until(graph: &Graph, phase: &PhasePlan) -> Result<NodeId, String> {
+    let (at, ends) = constant_until(graph, phase);
+    let before = graph.nodes.iter().take(at).enumerate();
+    let any = before.filter(|(id, _)| graph.runs(*id)).any(|(_, node)| !node.params.is_empty());
+    if any { Ok(at) } else { Err(ends) }
 }
 
 /// The first node whose output is not a function of the image alone or that trains, and what it is.
@@ -246,6 +275,35 @@ mod tests {
         assert_eq!(split("{ train: 0.7, val: 0.15 }"), (700, 150));
         assert_eq!(split("{ train: 0.6, val: 0.2, folds: 5 }"), (600, 200));
         assert_eq!(split("{ train: 0, val: 0, test: 1 }"), (0, 0));
+    }
+
+    #[test]
+    fn what_later_phases_go_on_from_is_the_shortest_part_that_stays_frozen() {
+        let graph = fixture::net(&["stem", "layer1", "layer2", "head"]);
+        let at = |trains: &[&str], more: &str| {
+            let phase = |(number, trains): (usize, &&str)| format!("{{ name: p{number}, epochs: 1, lr: 0.1, {trains} }}");
+            let phases: Vec<String> = trains.iter().enumerate().map(phase).collect();
+            let mut problems = Problems::default();
+            let drafts = fixture::drafts(&fixture::yaml(&format!("phases: [{}]", phases.join(", "))));
+            let phases: Vec<PhasePlan> =
+                drafts.iter().map(|draft| PhasePlan::resolve(draft, &graph, &mut problems)).collect();
+            assert_eq!(problems, Problems::default());
+            let spec = fixture::yaml(&format!(
+                "{{ name: a, data: {{ source: {{ synthetic: blood_cells }}, image: {{ size: 8 }} }}, \
+                 layers: [flatten], {more} }}"
+            ));
+            let kept = PhaseCache::of(&spec, &graph, &phases[0]).unwrap();
+            base(&spec, &graph, &phases, &kept, (10, 2)).map(|base| base.at)
+        };
+        let (head, top, middle) = ("train: [head]", "train: [head, layer2]", "train: [head, layer2, layer1]");
+        let (of_top, of_middle) = (at(&[head, top], ""), at(&[head, top, middle], ""));
+        assert!(of_middle < of_top && of_middle.is_some(), "{of_middle:?}, {of_top:?}");
+        assert_eq!(at(&[head, middle, top], ""), of_middle);
+        assert_eq!(at(&[middle, top], ""), None);
+        // The stem trains in between.
+        assert_eq!(at(&[head, top, "train: [stem]", middle], ""), of_top);
+        assert_eq!(at(&[head, top], "cache: { precision: f16 }"), None);
+        assert_eq!(at(&[head, top], "cache: { memory: 15kB }"), None);
     }
 
     #[test]

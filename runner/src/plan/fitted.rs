@@ -58,7 +58,7 @@ impl FittedHead {
                  `backbone.weights`."
             )
         });
-        let varied = !(spec.augmentation.train.is_empty() && spec.augmentation.batch.is_empty());
+        let varied = !spec.augmentation.train.is_empty() || spec.augmentation.mixes();
         let unused = (varied && spec.schedule.is_absent()).then(|| {
             "`augmentation` has no part in it: the head is fitted on the images as they are, and no phase trains"
                 .to_owned()

@@ -9,7 +9,7 @@ use std::fmt::Write;
 const PAGES: [(&str, &str, &[&str]); 8] = [
     ("pipeline", "Pipelines", &["#"]),
     ("layers", "Layers", &["AnyLayer"]),
-    ("augmentation", "Augmentation", &["Augmentation", "Augment", "BatchAugment"]),
+    ("augmentation", "Augmentation", &["Augmentation", "Augment", "BatchAugment", "FeatureAugment"]),
     ("regularization", "Regularization", &["Regularization"]),
     ("schedule", "Schedule", &["Schedule", "Phase", "Optimizer", "Scheduler"]),
     ("data", "Data", &["Data"]),

@@ -76,6 +76,7 @@ fn classes(spec: &Pipeline, problems: &mut Problems) {
     refuse(&at, "label_smoothing", spec.regularization.label_smoothing != 0.0);
     refuse(&at, "class_weights", spec.regularization.class_weights.is_some());
     refuse(&at, "focal_loss", spec.regularization.focal_loss.is_some());
+    refuse(&Path::of("augmentation"), "features", !spec.augmentation.features.is_empty());
     refuse(&data, "oversample", spec.data.oversample.is_some());
     refuse(&Path::of("schedule"), "layerwise", spec.schedule.layerwise.is_some());
     if spec.augmentation.test.is_some() {

@@ -2,6 +2,7 @@
 
 use super::average::Whose;
 use crate::metrics::{ClassScore, Scores};
+use crate::plan::cache::Place;
 use crate::spec::Class;
 use indexmap::IndexMap;
 use serde::Serialize;
@@ -298,7 +299,7 @@ pub struct KeptFeatures {
     /// Bytes of all of it.
     pub bytes: u64,
     /// `memory` or `disk`; `nowhere` where it could not be kept.
-    pub place: &'static str,
+    pub place: Place,
 }
 
 /// Samples by split.

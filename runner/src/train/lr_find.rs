@@ -3,7 +3,7 @@
 use super::optimizer::State;
 use super::penalties::Penalties;
 use super::step::{StepContext, step};
-use super::{StopFlag, TrainError, files, sampling};
+use super::{StopFlag, TrainError, files, mix, sampling};
 use crate::data::{Dataset, Loader};
 use crate::engine::Kernels;
 use crate::net::Net;
@@ -132,10 +132,11 @@ pub fn find<D: Kernels>(
             penalties: &penalties,
             key: Key::new(plan.spec.seed, Purpose::Layer).with(epoch),
         };
-        for batch in loader.training(&order, plan.spec.data.batch, epoch) {
+        for (place, batch) in loader.training(&order, plan.spec.data.batch, epoch).enumerate() {
+            let batch = mix::vary(device, &net, (plan, phase), batch?, epoch, place as u64)?;
             let lr = range.rate(curve.points.len());
             let number = curve.points.len() as u64;
-            let loss = f64::from(step(&context, &mut net, &mut optimizer, &batch?, lr / top, number)?.loss);
+            let loss = f64::from(step(&context, &mut net, &mut optimizer, &batch, lr / top, number)?.loss);
             let end = if loss.is_finite() {
                 let smoothed = smoothed.push(loss);
                 curve.points.push(Point { lr, loss, smoothed });

@@ -18,6 +18,7 @@ pub mod gradients;
 mod laws;
 pub mod lock;
 pub mod lr_find;
+mod mix;
 pub mod not_finite;
 pub mod observer;
 pub mod optimizer;

@@ -308,6 +308,6 @@ pub fn loss_targets(spec: &Pipeline, data: &Dataset) -> LossTargets {
     LossTargets {
         smoothing: spec.regularization.label_smoothing,
         weights: weights.map(|weights| weights.resolve(classes, &sampling::counts(data, spec))),
-        soft: !spec.augmentation.batch.is_empty(),
+        soft: spec.augmentation.mixes(),
     }
 }

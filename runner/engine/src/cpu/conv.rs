@@ -3,6 +3,7 @@
 use super::super::slide::Convolution;
 use super::super::{Cpu, Result, Tape, Tensor, Window};
 use super::buffer::Slot;
+use super::conv_forward::Weight;
 use super::depthwise;
 use super::plane::Plane;
 
@@ -30,7 +31,8 @@ impl Plane {
         weight: &Tensor<Cpu>,
         dims: &[usize],
     ) -> Result<Tensor<Cpu>> {
-        let y = Tensor::written(x.device(), dims, |y| self.forward(x.values(), weight.values(), y, None))?;
+        let factors = if tape.records(&[weight]) { Weight::training(weight) } else { Weight::constant(weight) };
+        let y = Tensor::written(x.device(), dims, |y| self.forward(x.values(), factors, y, None))?;
         if !tape.records(&[x, weight]) {
             return Ok(y);
         }

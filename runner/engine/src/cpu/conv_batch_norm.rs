@@ -3,6 +3,7 @@
 use super::super::slide::Convolution;
 use super::super::{Activation, Cpu, EngineError, Normalization, Result, Tensor, Window};
 use super::batch_norm::Affine;
+use super::conv_forward::Weight;
 use super::curve::{Curve, with_curve};
 use super::depthwise;
 use super::plane::Plane;
@@ -39,16 +40,16 @@ pub fn conv2d_batch_norm(
                 let residual = residual.map(|residual| &residual[start..start + y.len()]);
                 finish::<C>(&affine, channels, residual, y);
             };
-            run(&conv, x.values(), weight.values(), y, &finish);
+            run(&conv, x.values(), weight, y, &finish);
         });
     })
 }
 
-fn run(conv: &Convolution, x: &[f32], weight: &[f32], y: &mut [f32], finish: &Finish) {
+fn run(conv: &Convolution, x: &[f32], weight: &Tensor<Cpu>, y: &mut [f32], finish: &Finish) {
     if conv.is_depthwise() {
-        depthwise::forward(&conv.slide, x, weight, y, Some(finish));
+        depthwise::forward(&conv.slide, x, weight.values(), y, Some(finish));
     } else {
-        Plane::new(conv).forward(x, weight, y, Some(finish));
+        Plane::new(conv).forward(x, Weight::constant(weight), y, Some(finish));
     }
 }
 

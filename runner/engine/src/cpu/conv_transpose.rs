@@ -3,6 +3,7 @@
 use super::super::slide::Convolution;
 use super::super::{Cpu, Result, Tape, Tensor, Window};
 use super::buffer::{Slot, room};
+use super::conv_forward::Weight;
 use super::plane::Plane;
 
 /// See [`super::super::Kernels::conv_transpose2d`].
@@ -32,7 +33,7 @@ pub fn conv_transpose2d(
         }
         if let (Some(of_x), Some(weight)) = (of_x, weight) {
             let mut own = room(conv.dims().iter().product());
-            plane.forward(&gy, weight.values(), &mut own, None);
+            plane.forward(&gy, Weight::training(&weight), &mut own, None);
             of_x.give(flow, own)?;
         }
         Ok(())

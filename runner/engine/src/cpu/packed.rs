@@ -58,9 +58,24 @@ pub struct Packed {
 impl Packed {
     /// Packs `taps` matrices of `rows` and `columns`. Lanes to spare hold zeros.
     pub fn new(values: &[f32], layout: Layout, taps: usize, rows: usize, columns: usize, tiles: &Tiles) -> Self {
+        Packed::within(Scratch::new, values, layout, [taps, rows, columns], tiles)
+    }
+
+    /// The same, to be kept for other kernels.
+    pub fn lasting(values: &[f32], layout: Layout, taps: usize, rows: usize, columns: usize, tiles: &Tiles) -> Self {
+        Packed::within(Scratch::lasting, values, layout, [taps, rows, columns], tiles)
+    }
+
+    fn within(
+        memory: impl FnOnce(usize) -> Scratch,
+        values: &[f32],
+        layout: Layout,
+        [taps, rows, columns]: [usize; 3],
+        tiles: &Tiles,
+    ) -> Self {
         let blocks = blocks(columns, tiles);
         let lanes = tiles.lanes;
-        let mut packed = Scratch::new(taps * rows * columns.div_ceil(lanes) * lanes);
+        let mut packed = memory(taps * rows * columns.div_ceil(lanes) * lanes);
         let matrices = Matrices { values, layout, taps, rows, lanes, blocks: &blocks };
         if layout.column == 1 {
             matrices.pack_rows(&mut packed);
@@ -68,6 +83,11 @@ impl Packed {
             matrices.pack_columns(&mut packed);
         }
         Packed { values: packed, blocks, rows, taps, lanes }
+    }
+
+    /// Whether it is of so many taps and rows.
+    pub fn is_of(&self, taps: usize, rows: usize) -> bool {
+        (self.taps, self.rows) == (taps, rows)
     }
 
     /// One block's columns of one tap's matrix, from a row on.

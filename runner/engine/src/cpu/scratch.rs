@@ -17,6 +17,7 @@ pub struct Scratch {
     values: Vec<f32>,
     start: usize,
     len: usize,
+    lasts: bool,
 }
 
 impl Scratch {
@@ -32,8 +33,19 @@ impl Scratch {
         if values.len() < needed {
             values = vec![0.0; needed];
         }
+        Scratch::of(values, len)
+    }
+
+    /// So many numbers that outlast the kernel. No thread keeps their memory afterwards.
+    pub fn lasting(len: usize) -> Self {
+        let mut scratch = Scratch::of(vec![0.0; len + LINE], len);
+        scratch.lasts = true;
+        scratch
+    }
+
+    fn of(values: Vec<f32>, len: usize) -> Self {
         let start = values.as_ptr().align_offset(LINE * size_of::<f32>()).min(LINE);
-        Scratch { values, start, len }
+        Scratch { values, start, len, lasts: false }
     }
 
     /// So many zeros.
@@ -60,6 +72,9 @@ impl DerefMut for Scratch {
 
 impl Drop for Scratch {
     fn drop(&mut self) {
+        if self.lasts {
+            return;
+        }
         let values = std::mem::take(&mut self.values);
         // A thread that ends keeps nothing.
         let _ = KEPT.try_with(|kept| kept.borrow_mut().push(values));

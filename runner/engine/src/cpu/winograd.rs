@@ -436,6 +436,7 @@ impl<T: Transform<A, M>, const A: usize, const M: usize> WithSimd for Back<'_, T
 #[cfg(test)]
 mod tests {
     use super::super::super::slide::{Convolution, Slide};
+    use super::super::conv_forward::Weight;
     use super::*;
     use crate::tests::check::normal;
     use crate::{Padding, Window};
@@ -462,7 +463,7 @@ mod tests {
                 let weight = normal(2, &[3, 3, inputs / groups, outputs]).1;
                 let gy = normal(3, &conv.dims()).1;
                 let mut expected = vec![0.0; gy.len()];
-                plane.forward_as_is(&x, &weight, &mut expected, None);
+                plane.forward_as_is(&x, Weight::from(&weight[..]), &mut expected, None);
                 let before = normal(4, &dims).1;
                 let mut expected_gx = before.clone();
                 plane.input_gradient_as_is(&weight, &gy, &mut expected_gx, true);

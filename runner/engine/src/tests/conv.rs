@@ -1,7 +1,7 @@
 //! Convolution.
 
-use super::check::{Check, normal};
-use crate::{Cpu, Kernels, Padding, Window};
+use super::check::{Check, normal, tensors};
+use crate::{Cpu, KernelSet, Kernels, Padding, Tape, Tensor, Window};
 
 /// What is convolved with what.
 struct Shape {
@@ -122,4 +122,29 @@ fn depthwise() {
     check(&shape(1, [6, 7], by(5), window([3, 1], [1, 2], [2, 1], [2, 0, 1, 0])));
     check(&shape(3, [1, 1], by(16), window([5, 5], [1, 1], [1, 1], [2; 4])));
     check(&shape(4, [12, 11], by(8), window([3, 3], [2, 2], [1, 1], [0, 0, 1, 1])));
+}
+
+/// Kernels keep a layout of weights that do not train.
+#[test]
+fn weights_that_change_are_laid_out_anew() {
+    let device = Cpu::default();
+    let operands = tensors(&device, &[normal(3, &[2, 4, 4, 12]), normal(4, &[3, 3, 6, 10])], &[]);
+    let [image, mut weight] = <[Tensor<Cpu>; 2]>::try_from(operands).unwrap();
+    let window = window([3, 3], [1, 1], [1, 1], [1, 1, 1, 1]);
+    let convolved = |weight: &Tensor<Cpu>| {
+        let mut tape = Tape::off(KernelSet::Fast);
+        Cpu::conv2d(&mut tape, &image, weight, &window, 2).unwrap().to_vec()
+    };
+    let anew = |weight: &Tensor<Cpu>| {
+        convolved(&Tensor::from_vec(&device, weight.to_vec(), weight.dims()).unwrap())
+    };
+    let (first, clone) = (convolved(&weight), weight.clone());
+    assert_eq!(first, convolved(&weight));
+    weight.values_mut().iter_mut().for_each(|value| *value *= 2.0);
+    let second = convolved(&weight);
+    assert_ne!(first, second);
+    assert_eq!(second, anew(&weight));
+    // Its clones are what they were.
+    assert_eq!(convolved(&clone), first);
+    assert_eq!(convolved(&clone.reshape(&[1, 9, 6, 10]).unwrap().reshape(&[3, 3, 6, 10]).unwrap()), first);
 }

@@ -47,6 +47,7 @@ fn augmentation() -> Augmentation {
             Augment::ColorJitter(ColorJitter { brightness: 0.4, contrast: 0.4, saturation: 0.4, hue: 0.1 }),
         ],
         batch: vec![BatchAugment::Mixup(Mixup { alpha: 0.4, p: 1.0 })],
+        features: Vec::new(),
         test: None,
     }
 }

@@ -1,6 +1,7 @@
 //! What a phase computes once and keeps, in figures.
 
-use crate::plan::cache::{PhaseCache, Place, Training, counts};
+use crate::net::NodeId;
+use crate::plan::cache::{PhaseCache, Place, Training, base, counts};
 use crate::plan::{PhasePlan, Plan};
 use crate::report::number::bytes;
 use serde::Serialize;
@@ -24,35 +25,53 @@ pub struct CacheReport {
     /// Bytes that they take on their way there and back.
     #[serde(skip)]
     pub passing: u64,
+    /// What is kept in memory besides, from which later phases go on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub base: Option<BaseReport>,
     /// Where they are kept.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub place: Option<&'static str>,
-    /// Why nothing is kept, or not of the images that train.
+    pub place: Option<Place>,
+    /// Why nothing is kept, or not of the images that train; or what it changes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub why: Option<String>,
     /// Whether what trains is not what would train without a cache.
     pub exact: bool,
 }
 
+/// What is kept for later phases.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct BaseReport {
+    /// The first layer that runs in every epoch of the later phase.
+    pub layer: String,
+    /// Values that are kept of an image.
+    pub values: usize,
+    /// About how many bytes that is.
+    pub bytes: u64,
+}
+
 impl CacheReport {
-    /// What a phase keeps.
-    pub fn of(plan: &Plan, phase: &PhasePlan) -> Self {
-        match PhaseCache::of(&plan.spec, &plan.graph, phase) {
-            Ok(kept) => CacheReport::kept(plan, &kept),
-            Err(why) => CacheReport {
-                layer: None,
-                values: None,
-                draws: 0,
-                bytes: None,
-                passing: 0,
-                place: None,
-                why: Some(why),
-                exact: true,
-            },
+    /// What the phase at a place keeps.
+    pub fn of(plan: &Plan, place: usize) -> Self {
+        let phases = plan.phases.get(place..).unwrap_or_default();
+        let nothing = |why| CacheReport {
+            layer: None,
+            values: None,
+            draws: 0,
+            bytes: None,
+            passing: 0,
+            base: None,
+            place: None,
+            why,
+            exact: true,
+        };
+        match phases.first().map(|phase| PhaseCache::of(&plan.spec, &plan.graph, phase)) {
+            Some(Ok(kept)) => CacheReport::kept(plan, phases, &kept),
+            Some(Err(why)) => nothing(Some(why)),
+            None => nothing(None),
         }
     }
 
-    fn kept(plan: &Plan, kept: &PhaseCache) -> Self {
+    fn kept(plan: &Plan, phases: &[PhasePlan], kept: &PhaseCache) -> Self {
         let cache = &plan.spec.cache;
         let counts = plan.data.samples.map(|samples| counts(&plan.spec.data.split, samples));
         let size = counts.map(|(train, val)| kept.bytes(kept.rows(train, val), cache.precision));
@@ -62,15 +81,25 @@ impl CacheReport {
                 Some("there is no room for it: see `cache.memory` and `cache.disk`".to_owned())
             }
             (Training::Nothing(why), _) => Some(why.clone()),
-            (Training::Exact | Training::Draws(_), _) => None,
+            (Training::Draws(draws), _) => {
+                Some(format!("draws are taken in turn: epoch {} trains on those of epoch 1 again", draws + 1))
+            }
+            (Training::Exact, _) => None,
         };
+        let layer = |at: NodeId| plan.graph.nodes.get(at).map_or_else(|| "the end".to_owned(), |node| node.name.clone());
+        let base = counts.and_then(|counts| {
+            let base = base(&plan.spec, &plan.graph, phases, kept, counts)?;
+            let bytes = base.bytes(base.rows(counts.0, counts.1), cache.precision);
+            Some(BaseReport { layer: layer(base.at), values: base.width, bytes })
+        });
         CacheReport {
-            layer: Some(plan.graph.nodes.get(kept.at).map_or_else(|| "the end".to_owned(), |node| node.name.clone())),
+            layer: Some(layer(kept.at)),
             values: Some(kept.width),
             draws: kept.training.rows(),
             bytes: size,
             passing: kept.passing,
-            place: place.map(Place::name),
+            base,
+            place,
             why,
             exact: !matches!(kept.training, Training::Draws(_)) && cache.precision == crate::spec::Precision::F32,
         }
@@ -90,10 +119,18 @@ impl fmt::Display for CacheReport {
             draws => format!("{draws} draws of each image"),
         };
         match self.place {
-            Some("nowhere") => write!(f, "computes all in every epoch: {values} values of {of}{size} have no room"),
-            Some("disk") => write!(f, "kept up to {layer}: {values} values of {of}{size} on disk"),
-            Some(_) => write!(f, "kept up to {layer}: {values} values of {of}{size} in memory"),
+            Some(Place::Nowhere) => write!(f, "computes all in every epoch: {values} values of {of}{size} have no room"),
+            Some(Place::Disk) => write!(f, "kept up to {layer}: {values} values of {of}{size} on disk"),
+            Some(Place::Memory) => write!(f, "kept up to {layer}: {values} values of {of}{size} in memory"),
             None => write!(f, "kept up to {layer}: {values} values of {of}"),
         }
+    }
+}
+
+/// `and up to blocks.8.expand_conv for later phases: 4032 values, 2.07 MiB in memory`
+impl fmt::Display for BaseReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let BaseReport { layer, values, bytes: size } = self;
+        write!(f, "and up to {layer} for later phases: {values} values, {} in memory", bytes(*size))
     }
 }

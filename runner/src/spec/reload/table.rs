@@ -126,7 +126,7 @@ pub const ROWS: &[Row] = &[
         &["convert_fc"],
         "The pretrained classifier was brought into this form when it was loaded.",
     ),
-    row(NextEpoch, &["augmentation"], &["train", "batch"], "The images of an epoch are varied in one way."),
+    row(NextEpoch, &["augmentation"], &["train", "batch", "features"], "The images of an epoch are varied in one way."),
     row(NextEpoch, &["augmentation.test"], &["", "views", "do"], "The test comes when all epochs are done."),
     row(
         NextEpoch,

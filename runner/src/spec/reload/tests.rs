@@ -4,7 +4,7 @@ use serde_json::{Map, Value as Json};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Types of which a field is one field, whatever is in it.
-const WHOLE: [&str; 3] = ["AnyLayer", "Augment", "BatchAugment"];
+const WHOLE: [&str; 4] = ["AnyLayer", "Augment", "BatchAugment", "FeatureAugment"];
 
 /// The fields of a schema by path, and whether they are made of fields themselves.
 struct Fields<'a> {

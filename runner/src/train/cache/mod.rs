@@ -10,10 +10,13 @@ use crate::data::loader::Features;
 use crate::data::{Batch, Dataset, Loader};
 use crate::engine::Kernels;
 use crate::net::{Graph, Net, NodeId};
-use crate::plan::cache::{Place, Training};
+use crate::plan::cache::{Place, Training, base};
 use crate::plan::{PhaseCache, PhasePlan, Plan};
 use crate::spec::Precision;
 use std::path::Path;
+
+/// A row and its values.
+type Computed = (Row, Vec<f32>);
 
 /// The rows of the phase that goes on.
 pub struct Cache {
@@ -25,6 +28,10 @@ pub struct Cache {
     /// A hash over what augmented draws depend on besides.
     draws: String,
     precision: Precision,
+    /// Rows that are kept where a shorter part of the net ends, from which these are computed.
+    base: Option<Box<Cache>>,
+    /// Whether later phases go on from the base.
+    base_stays: bool,
 }
 
 /// What rows are computed with.
@@ -39,52 +46,70 @@ pub struct Computes<'a, D: Kernels> {
     pub batch: usize,
 }
 
-/// The rows of a phase, and those of the phase before where they can be brought on to it.
-pub struct Opened {
-    /// The phase's.
-    pub cache: Cache,
-    /// Rows that are kept where a shorter part of the net ends.
-    pub before: Option<Cache>,
-}
-
 impl Cache {
-    /// The rows that a phase keeps; `None` where it keeps none. Those of `before` are kept where they are of
-    /// the same part of the net. Files are in `folder`.
+    /// The rows that the first of some phases keeps; `None` where it keeps none. Those of `before` are kept where
+    /// they are of the same part of the net, or computed on from. Files are in `folder`.
     pub fn open<D: Kernels>(
         (device, net): (&D, &Net<D>),
         plan: &Plan,
-        phase: &PhasePlan,
+        phases: &[PhasePlan],
         data: &Dataset,
         folder: &Path,
         before: Option<Cache>,
-    ) -> Option<Opened> {
-        let kept = PhaseCache::of(&plan.spec, &plan.graph, phase).ok()?;
+    ) -> Option<Cache> {
+        let kept = PhaseCache::of(&plan.spec, &plan.graph, phases.first()?).ok()?;
         let (spec, draws) = (&plan.spec.cache, recipe::of_draws(plan));
-        let bytes = kept.bytes(kept.rows(data.train.len(), data.val.len()), spec.precision);
-        let place = kept.place(bytes, spec);
+        let counts = (data.train.len(), data.val.len());
+        let place = kept.place(kept.bytes(kept.rows(counts.0, counts.1), spec.precision), spec);
         if place == Place::Nowhere {
             return None;
         }
-        let recipe = recipe::of_prefix(device, plan, net, kept.at);
-        let before = before.filter(|before| before.draws == draws && before.precision == spec.precision);
-        let before = match before {
-            Some(before) if before.recipe == recipe && before.place() == place => {
-                return Some(Opened { cache: Cache { kept, ..before }, before: None });
+        let later = base(&plan.spec, &plan.graph, phases, &kept, counts);
+        let mut before = Cache::apart(before);
+        before.retain(|before| before.draws == draws && before.precision == spec.precision);
+        let of_prefix = |at: NodeId| recipe::of_prefix(device, plan, net, at);
+        let mut take = |kept: PhaseCache, recipe: String, place: Place| {
+            let is_it = |before: &Cache| before.recipe == recipe && before.place() == place;
+            match before.iter().position(is_it) {
+                Some(found) => Cache { kept, ..before.swap_remove(found) },
+                None => Cache::empty(kept, recipe, (plan, data), folder, place),
             }
-            // What is rounded is not computed on from: out of the images it would be other numbers, as it is
-            // computed after a break.
-            before => before.filter(|before| {
-                before.precision == Precision::F32
-                    && before.kept.at < kept.at
-                    && before.recipe == recipe::of_prefix(device, plan, net, before.kept.at)
-            }),
         };
+        let recipe = of_prefix(kept.at);
+        let mut cache = take(kept, recipe, place);
+        let later = later.map(|later| {
+            let recipe = of_prefix(later.at);
+            take(later, recipe, Place::Memory)
+        });
+        cache.base_stays = later.is_some();
+        // What is rounded is not computed on from: out of the images it would be other numbers, as it is
+        // computed after a break.
+        let goes_on = |before: &Cache| {
+            before.precision == Precision::F32
+                && before.kept.at < cache.kept.at
+                && before.recipe == of_prefix(before.kept.at)
+        };
+        cache.base = later.or_else(|| before.into_iter().find(goes_on)).map(Box::new);
+        Some(cache)
+    }
+
+    /// A cache and what it was computed from, each by itself.
+    fn apart(cache: Option<Cache>) -> Vec<Cache> {
+        let Some(mut cache) = cache else { return Vec::new() };
+        let base = cache.base.take();
+        std::iter::once(cache).chain(base.map(|base| *base)).collect()
+    }
+
+    /// No rows yet, or those of earlier runs.
+    fn empty(kept: PhaseCache, recipe: String, (plan, data): (&Plan, &Dataset), folder: &Path, place: Place) -> Self {
+        let (spec, draws) = (&plan.spec.cache, recipe::of_draws(plan));
         let form = (kept.width, spec.precision);
         let rows = match place {
-            Place::Nowhere => return None,
+            Place::Nowhere => FeatureCache::Nothing,
             Place::Memory => FeatureCache::in_memory(kept.width, spec.precision),
             Place::Disk => {
                 let digests = Digests::new(data.images.clone(), data.samples.samples.clone(), draws.clone());
+                let bytes = kept.bytes(kept.rows(data.train.len(), data.val.len()), spec.precision);
                 match Disk::open(folder, &recipe, form, digests, (bytes, spec.disk.0)) {
                     Ok(disk) => FeatureCache::Disk(disk),
                     Err(error) => {
@@ -94,7 +119,7 @@ impl Cache {
                 }
             }
         };
-        Some(Opened { cache: Cache { kept, rows, recipe, draws, precision: spec.precision }, before })
+        Cache { kept, rows, recipe, draws, precision: spec.precision, base: None, base_stays: false }
     }
 
     /// What is kept, for the record.
@@ -105,7 +130,7 @@ impl Cache {
             values: self.kept.width,
             draws: self.kept.training.rows(),
             bytes: self.kept.bytes(rows, self.precision),
-            place: self.place().name(),
+            place: self.place(),
         }
     }
 
@@ -160,18 +185,15 @@ impl Cache {
         missing.sort_unstable_by_key(|row| (row.draw, row.sample));
         missing.dedup();
         let (mut done, mut goes_on) = (0, true);
-        for alike in missing.chunk_by(|a, b| a.draw == b.draw) {
-            for some in self.out_of_images(with, alike) {
-                for (row, values) in some? {
-                    self.keep(row, &values);
-                    done += 1;
-                }
-                goes_on = each(done, missing.len());
-                if !goes_on || !self.rows.keeps() {
-                    return Ok(goes_on);
-                }
+        let total = missing.len();
+        self.compute(with, &missing, |cache, rows| {
+            done += rows.len();
+            for (row, values) in rows {
+                cache.keep(row, &values);
             }
-        }
+            goes_on = each(done, total);
+            goes_on && cache.rows.keeps()
+        })?;
         Ok(goes_on)
     }
 
@@ -193,67 +215,102 @@ impl Cache {
                 values.resize(values.len() + self.kept.width, 0.0);
             }
         }
-        for some in self.out_of_images(with, &missing) {
-            for (row, computed) in some? {
-                self.keep(row, &computed);
-                let of_batch = rows.iter().zip(values.chunks_exact_mut(self.kept.width));
+        self.compute(with, &missing, |cache, computed| {
+            for (row, computed) in computed {
+                cache.keep(row, &computed);
+                let of_batch = rows.iter().zip(values.chunks_exact_mut(cache.kept.width));
                 of_batch.filter(|(other, _)| **other == row).for_each(|(_, place)| place.copy_from_slice(&computed));
             }
-        }
+            true
+        })?;
         batch.features = Some(Features { node: self.kept.at, values });
         Ok(batch)
     }
 
-    /// Brings rows on from the node where an earlier phase kept them; `before` is what it kept. `each` is told
-    /// how many are done of how many.
+    /// Computes those of some rows that the base has, and drops the base where no later phase goes on from it.
+    /// `each` is told how many are done of how many.
     pub fn bring_on<D: Kernels>(
         &mut self,
-        mut before: Cache,
         with: &Computes<'_, D>,
         rows: &[Row],
         mut each: impl FnMut(usize, usize),
     ) -> Result<(), TrainError> {
-        self.rows.look_for(rows);
-        let there: Vec<Row> = rows.iter().copied().filter(|&row| before.rows.has(row) && !self.rows.has(row)).collect();
-        let mut done = 0;
-        for some in there.chunks(with.batch.max(1)) {
-            let samples: Vec<usize> = some.iter().map(|row| row.sample).collect();
-            let mut values = Vec::with_capacity(some.len() * before.kept.width);
-            if !some.iter().all(|&row| before.read(row, &mut values)) {
-                // What is missing is computed from the images.
-                return Ok(());
-            }
-            let features = Some(Features { node: before.kept.at, values });
-            let bare = with.loader.bare(&samples, samples.len(), 0).next();
-            let Some(batch) = bare.map(|bare| Batch { features, ..bare }) else { return Ok(()) };
-            for (&row, values) in some.iter().zip(&with.until(self.kept.at, &batch)?) {
-                self.keep(row, values);
-            }
-            done += some.len();
-            each(done, there.len());
+        let Some(base) = &self.base else { return Ok(()) };
+        let there: Vec<Row> = rows.iter().copied().filter(|&row| base.rows.has(row)).collect();
+        self.fill(with, &there, |done, total| {
+            each(done, total);
+            true
+        })?;
+        if !self.base_stays {
+            self.base = None;
         }
         Ok(())
     }
 
-    /// Computes rows that are drawn alike from their images, batch by batch. They are as precise as what is kept.
-    fn out_of_images<'a, D: Kernels>(
+    /// Computes rows, which are ordered by their draws, batch by batch; `each` takes them, and says whether to go
+    /// on. They are as precise as what is kept.
+    fn compute<D: Kernels>(
+        &mut self,
+        with: &Computes<'_, D>,
+        rows: &[Row],
+        mut each: impl FnMut(&mut Self, Vec<Computed>) -> bool,
+    ) -> Result<(), TrainError> {
+        for alike in rows.chunk_by(|a, b| a.draw == b.draw) {
+            let in_base = |row: &Row| self.base.as_ref().is_some_and(|base| base.rows.has(*row));
+            let (there, mut others): (Vec<Row>, Vec<Row>) = alike.iter().copied().partition(in_base);
+            for some in there.chunks(with.batch.max(1)) {
+                let Some(rows) = self.out_of_base(with, some)? else {
+                    others.extend(some);
+                    continue;
+                };
+                if !each(self, rows) {
+                    return Ok(());
+                }
+            }
+            let from = self.base.as_ref().map_or(self.kept.at, |base| base.kept.at);
+            for some in with.out_of_images(&others, from) {
+                let some = some?;
+                if let Some(base) = &mut self.base {
+                    some.iter().for_each(|(row, values)| base.keep(*row, values));
+                }
+                let rows = self.brought(with, from, some)?;
+                if !each(self, rows) {
+                    return Ok(());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Rows that the base has; `None` where not all of them are whole.
+    fn out_of_base<D: Kernels>(
+        &mut self,
+        with: &Computes<'_, D>,
+        rows: &[Row],
+    ) -> Result<Option<Vec<Computed>>, TrainError> {
+        let Some(base) = &mut self.base else { return Ok(None) };
+        let mut kept = Vec::with_capacity(rows.len());
+        for &row in rows {
+            let mut values = Vec::with_capacity(base.kept.width);
+            if !base.read(row, &mut values) {
+                return Ok(None);
+            }
+            kept.push((row, values));
+        }
+        let from = base.kept.at;
+        self.brought(with, from, kept).map(Some)
+    }
+
+    /// Brings rows on from a node to where these are kept, and rounds them as they are kept.
+    fn brought<D: Kernels>(
         &self,
-        with: &'a Computes<'_, D>,
-        alike: &[Row],
-    ) -> impl Iterator<Item = Result<Vec<(Row, Vec<f32>)>, TrainError>> + use<'a, D> {
-        let samples: Vec<usize> = alike.iter().map(|row| row.sample).collect();
-        let draw = alike.first().and_then(|row| row.draw);
-        let batches = match draw {
-            None => with.loader.evaluation(&samples, with.batch),
-            Some(draw) => with.loader.training(&samples, with.batch, draw as u64 + 1),
-        };
-        let (at, precision) = (self.kept.at, self.precision);
-        batches.map(move |batch| {
-            let batch = batch?;
-            let rows = batch.places().map(|sample| Row { sample, draw });
-            let values = with.until(at, &batch)?.into_iter().map(|values| feature_cache::rounded(values, precision));
-            Ok(rows.zip(values).collect())
-        })
+        with: &Computes<'_, D>,
+        from: NodeId,
+        rows: Vec<Computed>,
+    ) -> Result<Vec<Computed>, TrainError> {
+        let rows = if from == self.kept.at { rows } else { with.bring_on(from, &rows, self.kept.at)? };
+        let rounded = |(row, values)| (row, feature_cache::rounded(values, self.precision));
+        Ok(rows.into_iter().map(rounded).collect())
     }
 
     /// Appends a row to `out`; false where it is not there, or not whole.
@@ -274,6 +331,34 @@ impl Cache {
 }
 
 impl<D: Kernels> Computes<'_, D> {
+    /// Computes rows that are drawn alike from their images, up to a node, batch by batch.
+    fn out_of_images(
+        &self,
+        alike: &[Row],
+        at: NodeId,
+    ) -> impl Iterator<Item = Result<Vec<Computed>, TrainError>> + use<'_, D> {
+        let samples: Vec<usize> = alike.iter().map(|row| row.sample).collect();
+        let draw = alike.first().and_then(|row| row.draw);
+        let batches = match draw {
+            None => self.loader.evaluation(&samples, self.batch),
+            Some(draw) => self.loader.training(&samples, self.batch, draw as u64 + 1),
+        };
+        batches.map(move |batch| {
+            let batch = batch?;
+            let rows = batch.places().map(|sample| Row { sample, draw });
+            Ok(rows.zip(self.until(at, &batch)?).collect())
+        })
+    }
+
+    /// Brings rows on from one node to another.
+    fn bring_on(&self, from: NodeId, rows: &[Computed], to: NodeId) -> Result<Vec<Computed>, TrainError> {
+        let samples: Vec<usize> = rows.iter().map(|(row, _)| row.sample).collect();
+        let values = rows.iter().flat_map(|(_, values)| values).copied().collect();
+        let Some(bare) = self.loader.bare(&samples, samples.len(), 0).next() else { return Ok(Vec::new()) };
+        let batch = Batch { features: Some(Features { node: from, values }), ..bare };
+        Ok(rows.iter().map(|(row, _)| *row).zip(self.until(to, &batch)?).collect())
+    }
+
     /// What the net gives for each row of a batch at a node.
     fn until(&self, node: NodeId, batch: &Batch) -> Result<Vec<Vec<f32>>, TrainError> {
         let live = until(self.device, self.net, node, batch)?;

@@ -3,9 +3,8 @@
 use super::{Job, Run};
 use crate::data::{BadImage, Batch};
 use crate::engine::Kernels;
-use crate::plan::PhasePlan;
 use crate::train::TrainError;
-use crate::train::cache::{Cache, Computes, Opened, evaluated};
+use crate::train::cache::{Cache, Computes, evaluated};
 use crate::train::evaluate::{Evaluation, evaluate};
 use crate::train::observer::Progress;
 use std::sync::Arc;
@@ -15,16 +14,16 @@ pub(super) type Batches = Box<dyn Iterator<Item = Result<Batch, BadImage>>>;
 
 impl<D: Kernels> Run<'_, D> {
     /// Opens what the phase keeps. What the phase before kept is brought on.
-    pub(super) fn open_cache(&mut self, phase: &PhasePlan) -> Result<(), TrainError> {
+    pub(super) fn open_cache(&mut self) -> Result<(), TrainError> {
         let plan = Arc::clone(&self.job.plan);
         let Job { data, features, .. } = &self.job;
-        let opened = Cache::open((self.device, &self.net), &plan, phase, data, features, self.cache.take());
-        let Some(Opened { mut cache, before }) = opened else { return Ok(()) };
-        if let Some(before) = before {
-            let all = cache.all(&self.job.data);
-            let (with, mut progress) = self.computing();
-            cache.bring_on(before, &with, &all, &mut progress)?;
-        }
+        let phases = plan.phases.get(self.position.phase..).unwrap_or_default();
+        let opened = Cache::open((self.device, &self.net), &plan, phases, data, features, self.cache.take());
+        let Some(mut cache) = opened else { return Ok(()) };
+        let all = cache.all(&self.job.data);
+        let (with, mut progress) = self.computing();
+        cache.bring_on(&with, &all, &mut progress)?;
+        drop(progress);
         self.cache = Some(cache);
         Ok(())
     }

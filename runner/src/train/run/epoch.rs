@@ -8,6 +8,7 @@ use crate::plan::PhasePlan;
 use crate::random::{Key, Purpose};
 use crate::regularize::Verdict;
 use crate::train::factors::Factors;
+use crate::train::mix;
 use crate::train::not_finite::{self, NotFiniteAt};
 use crate::train::observer::Progress;
 use crate::train::state::{EpochState, Owed, Stage};
@@ -140,6 +141,8 @@ impl<D: Kernels> Run<'_, D> {
                 penalties: &self.penalties,
                 key: Key::new(plan.spec.seed, Purpose::Layer).with(epoch as u64),
             };
+            let place = self.position.step_in_epoch as u64;
+            let batch = mix::vary(self.device, &self.net, (&plan, phase), batch, epoch as u64, place)?;
             let report = step(&context, &mut self.net, &mut self.optimizer, &batch, factors, self.position.step)?;
             if !report.loss.is_finite() {
                 let first = not_finite::first(&context, &self.net, &batch).unwrap_or(NotFiniteAt::Nowhere);

@@ -39,7 +39,7 @@ impl<D: Kernels> Run<'_, D> {
         self.net.params.want_grads(&phase.trainable(self.net.graph.params.len()));
         self.net.graph.leave_by(phase.exit);
         empty_cache(self.device)?;
-        self.open_cache(phase)?;
+        self.open_cache()?;
         Ok(frozen::hash(&self.net, &phase.frozen))
     }
 

@@ -98,9 +98,25 @@ fn what_is_kept_changes_no_bit_and_no_image_is_read_twice_for_it() {
         assert_eq!(read, 6 * TRAIN + (validations + 1) * HELD_OUT);
         let (cached, read) = in_memory(more);
         same(&plain, &cached);
-        // Once for the first phase, once for the second; the third goes on from there.
-        assert_eq!(read, 2 * (TRAIN + HELD_OUT) + HELD_OUT);
+        // Once: the second phase and the third go on from what is kept for the second.
+        assert_eq!(read, TRAIN + HELD_OUT + HELD_OUT);
     }
+}
+
+/// What is kept in files goes on from nothing.
+#[test]
+fn phases_go_on_from_draws_that_an_earlier_one_kept_for_them() {
+    let augmented = "augmentation={ train: [{ rotate: { degrees: 90 } }, { color_jitter: { brightness: 0.5 } }] }";
+    let folder = tempfile::tempdir().unwrap();
+    let (apart, read) = kept(folder.path(), &[augmented, "cache={ views: 2, memory: 0B, disk: 1MiB }"]);
+    assert_eq!(read, 2 * (2 * TRAIN + HELD_OUT) + HELD_OUT);
+    let (on, read) = in_memory(&[augmented, "cache={ views: 2 }"]);
+    same(&apart, &on);
+    assert_eq!(read, 2 * TRAIN + HELD_OUT + HELD_OUT);
+    // A draw that the first phase does not come to is computed when the second does.
+    let sets = [augmented, "cache={ views: 4 }", "schedule.phases.0.epochs=1"];
+    let (_, read) = in_memory(&sets);
+    assert_eq!(read, 4 * TRAIN + HELD_OUT + HELD_OUT);
 }
 
 #[test]
@@ -161,6 +177,20 @@ fn draws_are_taken_in_turn() {
             assert_eq!(equal, epoch % 3 == other % 3, "epochs {epoch} and {other}: {cached:?}");
         }
     }
+}
+
+/// Features are mixed where the frozen part ends, whether it is kept or not; where all trains, images are.
+#[test]
+fn mixed_features_are_the_same_kept_or_not() {
+    let mixed = "augmentation={ features: [mixup: { alpha: 0.4 }] }";
+    let unmixed = in_memory(&[]).0;
+    let (kept, read) = in_memory(&[mixed]);
+    assert_eq!(read, TRAIN + HELD_OUT + HELD_OUT);
+    assert_ne!(kept.losses, unmixed.losses);
+    same(&in_memory(&[mixed, "cache={ views: off }"]).0, &kept);
+    same(&in_memory(&[mixed, "cache={ views: off }", "data.micro_batch=4"]).0, &in_memory(&[mixed, "data.micro_batch=4"]).0);
+    let all = "schedule.phases=[{ name: all, epochs: 1, lr: 0.1, train: ['*'] }]";
+    assert_ne!(in_memory(&[mixed, all]).0.losses, in_memory(&[all]).0.losses);
 }
 
 #[test]
