@@ -27,7 +27,7 @@ const TEMPORARY: u8 = 0x01;
 /// The next marker from `at` on, and the place after it. `FF 00` is a data byte, `FF FF` fill.
 fn next_marker(bytes: &[u8], mut at: usize) -> Option<(u8, usize)> {
     loop {
-        at += bytes.get(at..)?.iter().position(|&byte| byte == 0xff)?;
+        at += memchr::memchr(0xff, bytes.get(at..)?)?;
         match bytes.get(at + 1)? {
             0x00 => at += 2,
             0xff => at += 1,

@@ -167,7 +167,7 @@ fn a_run_that_keeps_features_ends_the_same_as_well() {
     is_the_same_wherever_it_is_stopped(
         15,
         &[
-            "augmentation={ train: [{ rotate: { degrees: 30 } }] }",
+            "augmentation={ train: [{ rotate: { degrees: 30 } }], features: [mixup] }",
             "cache={ views: 2 }",
             "schedule.phases=[{ name: head, epochs: 2, train: [head], lr: 0.1 }, { name: all, epochs: 1, train: ['*'], \
              lr: 0.1 }, { name: last, epochs: 2, train: [head], lr: 0.1 }]",
