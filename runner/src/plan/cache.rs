@@ -281,7 +281,8 @@ mod tests {
     fn what_later_phases_go_on_from_is_the_shortest_part_that_stays_frozen() {
         let graph = fixture::net(&["stem", "layer1", "layer2", "head"]);
         let at = |trains: &[&str], more: &str| {
-            let phase = |(number, trains): (usize, &&str)| format!("{{ name: p{number}, epochs: 1, lr: 0.1, {trains} }}");
+            let phase =
+                |(number, trains): (usize, &&str)| format!("{{ name: p{number}, epochs: 1, lr: 0.1, {trains} }}");
             let phases: Vec<String> = trains.iter().enumerate().map(phase).collect();
             let mut problems = Problems::default();
             let drafts = fixture::drafts(&fixture::yaml(&format!("phases: [{}]", phases.join(", "))));

@@ -7,9 +7,7 @@ mod tests;
 mod text;
 
 pub use cache::{BaseReport, CacheReport};
-pub use phase::{
-    AuxiliaryReport, BoundaryReport, GroupReport, MemoryReport, NormReport, PhaseReport,
-};
+pub use phase::{AuxiliaryReport, BoundaryReport, GroupReport, MemoryReport, NormReport, PhaseReport};
 
 use crate::heads::Head;
 use crate::net::{Graph, Node, Origin};

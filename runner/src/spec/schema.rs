@@ -8,8 +8,7 @@ use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value, json};
 
 /// Catalogues whose entries may be written as a name alone where they need no argument.
-const CATALOGUES: [&str; 6] =
-    ["AnyLayer", "Augment", "BatchAugment", "FeatureAugment", "Optimizer", "Scheduler"];
+const CATALOGUES: [&str; 6] = ["AnyLayer", "Augment", "BatchAugment", "FeatureAugment", "Optimizer", "Scheduler"];
 
 /// The JSON Schema of a spec, draft 2020-12.
 pub fn schema() -> Schema {

@@ -4,6 +4,7 @@ use super::super::slide::Slide;
 use super::super::{Cpu, Result, Tape, Tensor};
 use super::buffer::Slot;
 use super::depthwise_weights::add_weight_gradient;
+use super::short_rows::ShortRows;
 use super::simd::{self, Simd, WithSimd};
 use super::split;
 use super::sweep::Finish;
@@ -47,6 +48,7 @@ pub fn forward(slide: &Slide, x: &[f32], weight: &[f32], y: &mut [f32], finish: 
         across: slide.window.kernel[1],
         rows: &rows,
         runs: &runs(&columns, 1, slide.window.stride[1]),
+        short: ShortRows::of(slide, false),
         to: slide.output,
         from: slide.size,
         values: x,
@@ -65,6 +67,7 @@ fn input_gradient(slide: &Slide, weight: &[f32], gy: &[f32], gx: &mut [f32], add
         across: slide.window.kernel[1],
         rows: &rows,
         runs: &runs(&columns, slide.window.stride[1], 1),
+        short: ShortRows::of(slide, true),
         to: slide.size,
         from: slide.output,
         values: gy,
@@ -114,6 +117,8 @@ struct Sums<'a> {
     /// By row: its taps.
     rows: &'a [Taps],
     runs: &'a [Run],
+    /// How whole rows are summed, where they are short.
+    short: Option<ShortRows>,
     /// Height and width of what is written, and of what is read.
     to: [usize; 2],
     from: [usize; 2],
@@ -142,11 +147,21 @@ impl WithSimd for Lines<'_> {
 
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
-        let Sums { channels, across, rows, runs, to: to_size, from, values, weight, finish } = *self.sums;
-        let line = to_size[1] * channels;
+        let Sums { channels, across, rows, runs, short, to: to_size, from, values, weight, finish } = *self.sums;
+        let (line, read) = (to_size[1] * channels, from[1] * channels);
+        // Whole rows where they are short, else runs of them.
+        let runs = if short.is_some() { &[] } else { runs };
         let mut terms: Vec<(&[f32], &[f32])> = Vec::new();
         for (row, to) in self.to.chunks_exact_mut(line.max(1)).enumerate() {
             let (image, y) = ((self.first + row) / to_size[0], (self.first + row) % to_size[0]);
+            if let Some(short) = short {
+                terms.clear();
+                terms.extend(rows[y].iter().map(|&(tap_row, from_y)| {
+                    let weights = &weight[tap_row * across * channels..][..across * channels];
+                    (&values[(image * from[0] + from_y) * read..][..read], weights)
+                }));
+                short.sum(simd, &terms, channels, to, self.add);
+            }
             for run in runs {
                 terms.clear();
                 let reach = (run.count - 1) * run.moves * channels + channels;

@@ -34,6 +34,7 @@ mod penalty;
 mod plane;
 mod scale;
 mod scratch;
+mod short_rows;
 mod simd;
 mod split;
 mod squared_error;

@@ -124,6 +124,18 @@ fn depthwise() {
     check(&shape(4, [12, 11], by(8), window([3, 3], [2, 2], [1, 1], [0, 0, 1, 1])));
 }
 
+/// Short rows have a loop for each length.
+#[test]
+fn depthwise_over_short_rows() {
+    for (width, taps, channels) in (2..=8).flat_map(|width| [(width, 3, 24), (width, 5, 19)]) {
+        let window = window([taps, taps], [1, 1], [1, 1], [taps / 2; 4]);
+        check(&shape(2, [3, width], [channels; 3], window));
+    }
+    // Other heights of the window, rows that move by two, windows that are not centred.
+    check(&shape(2, [5, 6], [8; 3], window([1, 5], [2, 1], [1, 1], [0, 2, 0, 2])));
+    check(&shape(2, [5, 6], [8; 3], window([3, 3], [1, 1], [1, 1], [1, 0, 1, 2])));
+}
+
 /// Kernels keep a layout of weights that do not train.
 #[test]
 fn weights_that_change_are_laid_out_anew() {
@@ -135,9 +147,7 @@ fn weights_that_change_are_laid_out_anew() {
         let mut tape = Tape::off(KernelSet::Fast);
         Cpu::conv2d(&mut tape, &image, weight, &window, 2).unwrap().to_vec()
     };
-    let anew = |weight: &Tensor<Cpu>| {
-        convolved(&Tensor::from_vec(&device, weight.to_vec(), weight.dims()).unwrap())
-    };
+    let anew = |weight: &Tensor<Cpu>| convolved(&Tensor::from_vec(&device, weight.to_vec(), weight.dims()).unwrap());
     let (first, clone) = (convolved(&weight), weight.clone());
     assert_eq!(first, convolved(&weight));
     weight.values_mut().iter_mut().for_each(|value| *value *= 2.0);

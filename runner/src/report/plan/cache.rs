@@ -86,7 +86,8 @@ impl CacheReport {
             }
             (Training::Exact, _) => None,
         };
-        let layer = |at: NodeId| plan.graph.nodes.get(at).map_or_else(|| "the end".to_owned(), |node| node.name.clone());
+        let layer =
+            |at: NodeId| plan.graph.nodes.get(at).map_or_else(|| "the end".to_owned(), |node| node.name.clone());
         let base = counts.and_then(|counts| {
             let base = base(&plan.spec, &plan.graph, phases, kept, counts)?;
             let bytes = base.bytes(base.rows(counts.0, counts.1), cache.precision);
@@ -119,7 +120,9 @@ impl fmt::Display for CacheReport {
             draws => format!("{draws} draws of each image"),
         };
         match self.place {
-            Some(Place::Nowhere) => write!(f, "computes all in every epoch: {values} values of {of}{size} have no room"),
+            Some(Place::Nowhere) => {
+                write!(f, "computes all in every epoch: {values} values of {of}{size} have no room")
+            }
             Some(Place::Disk) => write!(f, "kept up to {layer}: {values} values of {of}{size} on disk"),
             Some(Place::Memory) => write!(f, "kept up to {layer}: {values} values of {of}{size} in memory"),
             None => write!(f, "kept up to {layer}: {values} values of {of}"),

@@ -227,23 +227,21 @@ impl Cache {
         Ok(batch)
     }
 
-    /// Computes those of some rows that the base has, and drops the base where no later phase goes on from it.
-    /// `each` is told how many are done of how many.
+    /// Where no later phase goes on from the base, computes those of some rows that it has, and drops it. `each` is told
+    /// how many are done of how many.
     pub fn bring_on<D: Kernels>(
         &mut self,
         with: &Computes<'_, D>,
         rows: &[Row],
         mut each: impl FnMut(usize, usize),
     ) -> Result<(), TrainError> {
-        let Some(base) = &self.base else { return Ok(()) };
+        let Some(base) = self.base.as_ref().filter(|_| !self.base_stays) else { return Ok(()) };
         let there: Vec<Row> = rows.iter().copied().filter(|&row| base.rows.has(row)).collect();
         self.fill(with, &there, |done, total| {
             each(done, total);
             true
         })?;
-        if !self.base_stays {
-            self.base = None;
-        }
+        self.base = None;
         Ok(())
     }
 

@@ -188,7 +188,10 @@ fn mixed_features_are_the_same_kept_or_not() {
     assert_eq!(read, TRAIN + HELD_OUT + HELD_OUT);
     assert_ne!(kept.losses, unmixed.losses);
     same(&in_memory(&[mixed, "cache={ views: off }"]).0, &kept);
-    same(&in_memory(&[mixed, "cache={ views: off }", "data.micro_batch=4"]).0, &in_memory(&[mixed, "data.micro_batch=4"]).0);
+    same(
+        &in_memory(&[mixed, "cache={ views: off }", "data.micro_batch=4"]).0,
+        &in_memory(&[mixed, "data.micro_batch=4"]).0,
+    );
     let all = "schedule.phases=[{ name: all, epochs: 1, lr: 0.1, train: ['*'] }]";
     assert_ne!(in_memory(&[mixed, all]).0.losses, in_memory(&[all]).0.losses);
 }
