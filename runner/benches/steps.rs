@@ -4,12 +4,14 @@
 //! Arguments: the backbone, images a batch, pixels a side, `step` or `forward`, steps to warm up with (2).
 //! `step` trains all of the net by SGD with momentum, `forward` evaluates. Prints what the net costs as a line of JSON;
 //! then does as many steps as each line of its input says and prints the seconds that they took, so that it can
-//! run by turns with another program (`tests/peers/compare.py`). `steps peak` does large matrix products instead.
+//! run by turns with another program (`tests/peers/compare.py`). `steps peak` does large matrix products instead, and
+//! `steps copy` copies what no cache holds.
 
+use rayon::prelude::*;
 use runner::data::{Batch, DataFacts};
 use runner::engine::device::{in_pool, open_cpu};
 use runner::engine::{Cpu, KernelSet, Kernels, Tape, Tensor};
-use runner::net::Net;
+use runner::net::{Graph, Net, Node, Source};
 use runner::plan::Plan;
 use runner::random::{Key, Purpose};
 use runner::regularize::LossTargets;
@@ -21,6 +23,7 @@ use runner::train::start::Start;
 use runner::train::step::{StepContext, step};
 use serde_json::json;
 use std::error::Error;
+use std::hint::black_box;
 use std::io::{BufRead, stdin};
 use std::path::Path;
 use std::time::Instant;
@@ -28,7 +31,7 @@ use std::time::Instant;
 #[global_allocator]
 static MEMORY: runner::engine::KeptMemory = runner::engine::KeptMemory;
 
-const USAGE: &str = "steps BACKBONE BATCH SIZE step|forward [WARM_UP], or: steps peak";
+const USAGE: &str = "steps BACKBONE BATCH SIZE step|forward [WARM_UP], or: steps peak|copy";
 const CLASSES: usize = 10;
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
@@ -45,6 +48,7 @@ fn serve() -> Result<()> {
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match arguments[..] {
         ["peak"] => peak(),
+        ["copy"] => copy(),
         [backbone, batch, size, mode, ref warm_up @ ..] => {
             let trains = match mode {
                 "step" => true,
@@ -69,6 +73,19 @@ fn peak() -> Result<()> {
     println!("{}", json!({ "multiply_adds": SIDE.pow(3) }));
     answer(|| {
         Cpu::matmul(&mut Tape::off(KernelSet::default()), &matrix, &other)?;
+        Ok(())
+    })
+}
+
+/// Copies of a large array: how fast memory is.
+fn copy() -> Result<()> {
+    const VALUES: usize = 32 << 20;
+    const PART: usize = 1 << 16;
+    let (from, mut to) = (vec![1.0_f32; VALUES], vec![0.0_f32; VALUES]);
+    println!("{}", json!({ "bytes": 2 * VALUES * size_of::<f32>() }));
+    answer(|| {
+        to.par_chunks_mut(PART).zip(from.par_chunks(PART)).for_each(|(to, from)| to.copy_from_slice(from));
+        black_box(&mut to);
         Ok(())
     })
 }
@@ -111,13 +128,12 @@ impl Steps {
     }
 
     fn serve(mut self, warm_up: usize) -> Result<()> {
-        let nodes = self.plan.graph.nodes.iter();
-        let cost: u64 = nodes.map(|node| node.multiply_adds).sum();
         for _ in 0..warm_up {
             self.once()?;
         }
-        let values: usize = self.plan.graph.params.iter().map(|param| param.def.count()).sum();
-        println!("{}", json!({ "multiply_adds": cost * self.batch.labels.len() as u64, "values": values }));
+        let rows = self.batch.labels.len();
+        let cost: u64 = self.plan.graph.nodes.iter().map(|node| node.multiply_adds).sum();
+        println!("{}", json!({ "multiply_adds": cost * rows as u64, "bytes": bytes(&self.plan.graph, rows) }));
         answer(|| self.once())
     }
 
@@ -137,6 +153,19 @@ impl Steps {
         step(&context, &mut self.net, &mut self.optimizer, &self.batch, 1.0, 0)?;
         Ok(())
     }
+}
+
+/// What a forward pass must move: each convolution and linear map reads its input and its weights, and writes its output.
+fn bytes(graph: &Graph, rows: usize) -> usize {
+    let matrices =
+        |node: &Node| graph.params[node.params.clone()].iter().filter(|param| param.def.dims.len() > 1).count();
+    let weighted = graph.nodes.iter().enumerate().filter(|(_, node)| matrices(node) > 0);
+    let values = weighted.map(|(id, node)| {
+        let activations: usize = node.inputs.iter().map(|&input| graph.shape_of(input).count()).sum();
+        let weights: usize = graph.params[node.params.clone()].iter().map(|param| param.def.count()).sum();
+        rows * (activations + graph.shape_of(Source::Node(id)).count()) + weights
+    });
+    values.sum::<usize>() * size_of::<f32>()
 }
 
 /// Does as many steps as each line of the input says, and prints the seconds.

@@ -16,6 +16,11 @@ pub fn features() -> PathBuf {
     folder().join("features")
 }
 
+/// The folder for what is known of images: which of them can be read.
+pub fn images() -> PathBuf {
+    folder().join("images")
+}
+
 /// An empty variable counts as one that is not set, as in a shell.
 pub fn of(variable: Option<OsString>, user: impl FnOnce() -> Option<PathBuf>) -> Option<PathBuf> {
     let named = variable.filter(|text| !text.is_empty()).map(PathBuf::from);

@@ -21,7 +21,7 @@ def compare(mode, rounds, backbones=NAMES, sizes=SIZES):
             rows.append(row(program, floor, mode, backbone, size, rounds))
             print(*rows[-1][:3], file=sys.stderr, flush=True)
     print(f"{mode}, batch {BATCH}: seconds of runner over seconds of torch, median of {rounds} rounds (least to most)\n")
-    head = ["net", "px", "runner / torch", "torch's faster layout", "runner ms", "torch ms", "floor ms"]
+    head = ["net", "px", "runner / torch", "torch's faster layout", "runner ms", "torch ms", "products ms", "bytes ms"]
     table([*head, "runner peak", "torch peak"], rows)
 
 
@@ -41,20 +41,23 @@ def row(program, floor, mode, backbone, size, rounds):
                 place = (place + number) % 3
                 times[place].append(sides[place].ask(count)["seconds"] / count)
         peaks = [side.peak() for side in sides]
-        cost = ours.told["multiply_adds"] * (3 if mode == "step" else 1)
+        passes = 3 if mode == "step" else 1
+        products, moves = (passes * ours.told[what] / floor.a_second[what] for what in ("multiply_adds", "bytes"))
     medians = [statistics.median(of) for of in times]
     best = min((1, 2), key=lambda place: medians[place])
     milli = lambda seconds: f"{seconds * 1e3:.1f}"  # noqa: E731
     return [
         backbone, size, Ratio(times[0], times[best]), LAYOUTS[best - 1], milli(medians[0]), milli(medians[best]),
-        milli(cost / floor.multiply_adds), mebibytes(peaks[0]), mebibytes(peaks[best]),
+        milli(products), milli(moves), mebibytes(peaks[0]), mebibytes(peaks[best]),
     ]  # fmt: skip
 
 
 class Floor:
-    """What the machine can do: multiply-adds a second of a large matrix product, the best of forty."""
+    """What the machine can do: multiply-adds a second of a large matrix product, bytes a second of a copy; the best of
+    forty."""
 
     def __init__(self, program):
-        with Side(program, "peak") as side:
-            seconds = min(side.ask(1)["seconds"] for _ in range(40))
-            self.multiply_adds = side.told["multiply_adds"] / seconds
+        self.a_second = {}
+        for mode, what in (("peak", "multiply_adds"), ("copy", "bytes")):
+            with Side(program, mode) as side:
+                self.a_second[what] = side.told[what] / min(side.ask(1)["seconds"] for _ in range(40))

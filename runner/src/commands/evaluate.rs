@@ -4,6 +4,7 @@ use super::CommandError;
 use super::on_device::on_device;
 use super::trained::Trained;
 use crate::data::cache::Leads;
+use crate::data::check::{self, Known};
 use crate::data::{self, Dataset, Loader};
 use crate::engine::Kernels;
 use crate::engine::device::DeviceTask;
@@ -112,7 +113,7 @@ fn folder_of(trained: &Trained, folder: &Path) -> Result<(Dataset, Vec<usize>), 
 fn without_bad(data: Dataset, spec: &Pipeline) -> Dataset {
     let data = data.kept(spec);
     let leads = Leads::new(&spec.data.image, &spec.augmentation.for_test());
-    let bad = data::check::scan(&data, spec.data.workers(), &leads);
+    let bad = check::scan(&data, spec.data.workers(), &leads, &Known::nothing());
     for image in &bad {
         eprintln!("{} {image}", console::style("left out:").for_stderr().yellow());
     }

@@ -5,6 +5,7 @@ use super::on_device::on_device;
 use super::trained::Trained;
 use crate::augment::Augmentation;
 use crate::data::cache::Leads;
+use crate::data::check::{self, Known};
 use crate::data::npz_writer::{self, Values};
 use crate::data::{self, Dataset, Loader};
 use crate::engine::device::DeviceTask;
@@ -77,8 +78,8 @@ pub fn run(args: &FeaturesArgs, out: &mut impl Write) -> Result<(), CommandError
     let from = if args.of.is_dir() { From::run(args)? } else { From::spec(args)? };
     let data = data::open(&from.spec.data, &from.dir, from.spec.seed)?.kept(&from.spec);
     let leads = Leads::new(&from.spec.data.image, &Augmentation::default());
-    let bad = data::check::scan(&data, from.spec.data.workers(), &leads);
-    let data = data::check::leave_out(data, &bad, &from.spec.data)?;
+    let bad = check::scan(&data, from.spec.data.workers(), &leads, &Known::nothing());
+    let data = check::leave_out(data, &bad, &from.spec.data)?;
     let samples = chosen(&data, args.split);
     let node = from.node(args.pool)?;
     let shape = from.graph.live_at(node).first().map_or_else(Vec::new, |&source| from.graph.shape_of(source).dims());

@@ -4,6 +4,7 @@ use super::CommandError;
 use super::on_device::on_device;
 use crate::cache;
 use crate::data::cache::Leads;
+use crate::data::check::{self, Known, forget};
 use crate::data::{self, BadImage, Dataset};
 use crate::engine::Kernels;
 use crate::engine::device::{DeviceTask, keep_nothing};
@@ -166,8 +167,9 @@ pub fn held(dir: &RunDir, error: &LockError) -> CommandError {
 pub fn open_data(plan: &Plan, spec_dir: &Path) -> Result<(Dataset, Vec<BadImage>), CommandError> {
     let spec = &plan.spec;
     let data = data::open(&spec.data, spec_dir, spec.seed)?.kept(spec);
-    let bad = data::check::scan(&data, spec.data.workers(), &Leads::new(&spec.data.image, &spec.augmentation));
-    let data = data::check::leave_out(data, &bad, &spec.data)?;
+    let leads = Leads::new(&spec.data.image, &spec.augmentation);
+    let bad = check::scan(&data, spec.data.workers(), &leads, &Known::of(&data, &cache::images()));
+    let data = check::leave_out(data, &bad, &spec.data)?;
     Ok((data, bad))
 }
 
@@ -233,9 +235,14 @@ impl DeviceTask for Train<'_> {
         }
         let net = Net { graph: plan.graph.clone(), params: start.params(&device, &plan.graph)? };
         let mut console = Console::new(plan.epochs());
-        if let Some(checkpoint) = self.from {
-            return resume(&device, net, self.job, checkpoint, self.pending, &mut console);
+        let trained = match self.from {
+            Some(checkpoint) => resume(&device, net, self.job, checkpoint, self.pending, &mut console),
+            None => train(&device, net, self.job, told, &mut console),
+        };
+        if let Err(TrainError::Image(_)) = &trained {
+            // The next run looks at all of them again.
+            forget(&cache::images());
         }
-        train(&device, net, self.job, told, &mut console)
+        trained
     }
 }

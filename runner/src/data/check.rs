@@ -1,10 +1,15 @@
 //! Looks for images that cannot be read, before training starts.
 
+mod known;
+
+pub use known::{Known, forget};
+
 use super::cache::Leads;
 use super::{BadImage, DataError, Dataset};
 use crate::spec::Data;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use rayon::prelude::*;
+use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -14,29 +19,42 @@ const NAMED: usize = 5;
 /// A check that takes longer shows how far it is.
 const QUIET: Duration = Duration::from_secs(1);
 
-/// Reads every image of the splits, with `workers` threads, and gives those that cannot be read,
-/// in the order of the samples. What is read goes into the cache, where there is one, as far as `leads` bring it.
-pub fn scan(dataset: &Dataset, workers: usize, leads: &Leads) -> Vec<BadImage> {
+/// Reads every image of the splits that is not known to be readable, with `workers` threads, and gives those that cannot
+/// be read, in the order of the samples. What is read goes into the cache, where there is one, as far as `leads` bring
+/// it.
+pub fn scan(dataset: &Dataset, workers: usize, leads: &Leads, known: &Known) -> Vec<BadImage> {
+    if dataset.images.always_readable() {
+        return Vec::new();
+    }
     let [training, evaluation] = [&leads.training, &leads.evaluation];
     let forms = dataset.cache.admit(&[training, evaluation]);
     let of = |places: &[usize], lead| places.iter().map(move |&place| (place, lead)).collect::<Vec<_>>();
     let mut places = of(&dataset.train, 0);
     places.extend([&dataset.val, &dataset.test].into_iter().flat_map(|places| of(places, 1)));
     places.sort_unstable();
+    let sample = |place: usize| dataset.samples.samples.get(place);
+    let all: Vec<usize> = places.iter().map(|&(place, _)| place).collect();
+    places.retain(|&(place, _)| sample(place).is_none_or(|sample| !known.has(sample)));
+    if places.is_empty() {
+        return Vec::new();
+    }
     let progress = Progress::new(places.len());
     let read = |&(place, lead): &(usize, usize)| {
         let bad = match forms.get(lead) {
             Some(&form) if !dataset.cache.is_off() => dataset.image(place, form, [training, evaluation][lead]).err(),
-            _ => dataset.samples.samples.get(place).and_then(|sample| dataset.images.read(sample).err()),
+            _ => sample(place).and_then(|sample| dataset.images.read(sample).err()),
         };
         progress.step();
         bad
     };
     // Where no threads can be made, the check is slow but right.
-    match rayon::ThreadPoolBuilder::new().num_threads(workers.max(1)).build() {
+    let bad: Vec<BadImage> = match rayon::ThreadPoolBuilder::new().num_threads(workers.max(1)).build() {
         Ok(pool) => pool.install(|| places.par_iter().filter_map(read).collect()),
         Err(_) => places.iter().filter_map(read).collect(),
-    }
+    };
+    let names: HashSet<&str> = bad.iter().map(|image| image.name.as_str()).collect();
+    known.keep(all.into_iter().filter_map(sample).filter(|sample| !names.contains(sample.name.as_str())));
+    bad
 }
 
 /// The data without the images that cannot be read; an error where they are more than `max_bad` of
@@ -139,21 +157,21 @@ mod tests {
     fn bad_images_are_found_in_order_whatever_the_number_of_workers() {
         let (_dir, spec, dataset) = data(20, BROKEN, 0.5);
         let leads = Leads::new(&spec.image, &Augmentation::default());
-        let bad = scan(&dataset, 1, &leads);
+        let bad = scan(&dataset, 1, &leads, &Known::nothing());
         let names: Vec<&str> = bad.iter().map(|image| image.name.as_str()).collect();
         assert_eq!(names, ["a/cut.bmp", "a/nothing.png", "a/z.jpg"]);
-        assert_eq!(scan(&dataset, 4, &leads), bad);
-        assert_eq!(scan(&dataset, 0, &leads), bad);
+        assert_eq!(scan(&dataset, 4, &leads, &Known::nothing()), bad);
+        assert_eq!(scan(&dataset, 0, &leads, &Known::nothing()), bad);
     }
 
     #[test]
     fn bad_images_are_left_out_up_to_a_limit() {
         let (_dir, spec, dataset) = data(20, BROKEN, 0.07);
         let leads = Leads::new(&spec.image, &Augmentation::default());
-        let bad = scan(&dataset, 2, &leads);
+        let bad = scan(&dataset, 2, &leads, &Known::nothing());
         let rest = leave_out(dataset, &bad, &spec).unwrap();
         assert_eq!(rest.train.len() + rest.val.len() + rest.test.len(), 40);
-        assert!(scan(&rest, 2, &leads).is_empty());
+        assert!(scan(&rest, 2, &leads, &Known::nothing()).is_empty());
 
         let (_dir, spec, dataset) = data(20, BROKEN, 0.06);
         let message = leave_out(dataset, &bad, &spec).err().unwrap().to_string();
@@ -174,5 +192,37 @@ mod tests {
         let message = leave_out(dataset, &bad, &spec).err().unwrap().to_string();
         assert!(message.starts_with("none of the images of the split `val` can be read:"), "{message}");
         assert!(message.ends_with("  and 1 more"), "{message}");
+    }
+
+    #[test]
+    fn what_could_be_read_is_not_read_again_until_it_changes() {
+        let (dir, spec, dataset) = data(4, BROKEN, 0.5);
+        let leads = Leads::new(&spec.image, &Augmentation::default());
+        let folder = dir.path().join("known");
+        let scanned = || scan(&dataset, 2, &leads, &Known::of(&dataset, &folder));
+        let names = |bad: Vec<BadImage>| bad.into_iter().map(|image| image.name).collect::<Vec<_>>();
+        let bad = names(scanned());
+        assert_eq!(bad, ["a/cut.bmp", "a/nothing.png", "a/z.jpg"]);
+        let known = Known::of(&dataset, &folder);
+        let knows = |known: &Known| dataset.samples.samples.iter().filter(|sample| known.has(sample)).count();
+        assert_eq!(knows(&known), 8);
+        // Bad ones are looked at again: they may be mended.
+        assert_eq!(names(scanned()), bad);
+        fs::write(dir.path().join("a/2.png"), "of another length").unwrap();
+        assert_eq!(knows(&known), 7);
+        assert_eq!(names(scanned()), ["a/2.png", "a/cut.bmp", "a/nothing.png", "a/z.jpg"]);
+        // A file that is not whole says nothing.
+        let file = fs::read_dir(&folder).unwrap().next().unwrap().unwrap().path();
+        let mut bytes = fs::read(&file).unwrap();
+        bytes[5] ^= 1;
+        fs::write(&file, &bytes).unwrap();
+        assert_eq!(knows(&Known::of(&dataset, &folder)), 0);
+        assert_eq!(scanned().len(), 4);
+        assert_eq!(knows(&Known::of(&dataset, &folder)), 7);
+        forget(&folder);
+        assert_eq!(knows(&Known::of(&dataset, &folder)), 0);
+        // Nowhere to keep it: all are read each time.
+        fs::write(&folder, "").unwrap();
+        assert_eq!(scanned().len(), 4);
     }
 }

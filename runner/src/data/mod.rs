@@ -52,6 +52,11 @@ pub trait ImageSource: Send + Sync {
     /// (height, width, channels) of a sample's image, where that is known without reading all of it.
     fn size(&self, sample: &Sample) -> Option<[usize; 3]>;
 
+    /// Whether images can be read whatever happens: no file is behind them.
+    fn always_readable(&self) -> bool {
+        false
+    }
+
     /// Whether images lie in memory as they are.
     fn in_memory(&self) -> bool {
         false

@@ -56,6 +56,10 @@ impl ImageSource for Arrays {
         self.read(sample).ok().map(|image| [image.height, image.width, image.channels])
     }
 
+    fn always_readable(&self) -> bool {
+        true
+    }
+
     fn in_memory(&self) -> bool {
         true
     }

@@ -1,3 +1,4 @@
+use super::pass::kept_or_dropped;
 use super::{Kept, Layer, LayerError, Pass, Shape, arguments, exactly};
 use crate::engine::{Broadcast, Kernels, Tensor};
 use schemars::JsonSchema;
@@ -44,12 +45,7 @@ impl Layer for Dropout {
         }
         let samples = x.dims().first().copied().unwrap_or(0);
         let values = x.len().checked_div(samples).unwrap_or(0);
-        let (drop, keep) = (self.0 as f32, (1.0 / (1.0 - self.0)) as f32);
-        let mut mask = Vec::with_capacity(x.len());
-        for row in 0..samples {
-            let mut random = pass.random(row);
-            mask.extend((0..values).map(|_| if random.chance(drop) { 0.0 } else { keep }));
-        }
+        let mask = pass.draw(samples, values, kept_or_dropped(self.0));
         let mask = Tensor::from_vec(x.device(), mask, x.dims())?;
         Ok(D::scale(pass.tape, x, &mask, Broadcast::Element)?)
     }

@@ -45,11 +45,7 @@ impl Layer for GaussianNoise {
         let samples = x.dims().first().copied().unwrap_or(0);
         let values = x.len().checked_div(samples).unwrap_or(0);
         let deviation = self.0 as f32;
-        let mut noise = Vec::with_capacity(x.len());
-        for row in 0..samples {
-            let mut random = pass.random(row);
-            noise.extend((0..values).map(|_| deviation * random.normal()));
-        }
+        let noise = pass.draw(samples, values, |random| deviation * random.normal());
         let noise = Tensor::from_vec(x.device(), noise, x.dims())?;
         Ok(D::add(pass.tape, x, &noise, None)?)
     }

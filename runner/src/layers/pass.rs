@@ -35,10 +35,26 @@ pub struct Pass<'a, D: Kernels> {
     pub updates: Vec<(usize, Tensor<D>)>,
 }
 
+/// What dropout multiplies a value by: 0 with a probability, else by what keeps the mean.
+pub fn kept_or_dropped(probability: f64) -> impl Fn(&mut Stream) -> f32 {
+    let (drop, keep) = (probability as f32, (1.0 / (1.0 - probability)) as f32);
+    move |random| if random.chance(drop) { 0.0 } else { keep }
+}
+
 impl<D: Kernels> Pass<'_, D> {
     /// The random numbers of the node that runs now, for one row of the batch.
     pub fn random(&self, row: usize) -> Stream {
         self.random_key(row).stream()
+    }
+
+    /// So many values for each of some rows, each row from its own random numbers.
+    pub fn draw(&self, rows: usize, values: usize, value: impl Fn(&mut Stream) -> f32) -> Vec<f32> {
+        let mut drawn = Vec::with_capacity(rows * values);
+        for row in 0..rows {
+            let mut random = self.random(row);
+            drawn.extend((0..values).map(|_| value(&mut random)));
+        }
+        drawn
     }
 
     /// The key of those numbers.

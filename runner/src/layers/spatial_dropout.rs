@@ -1,3 +1,4 @@
+use super::pass::kept_or_dropped;
 use super::{Kept, Layer, LayerError, Pass, Shape, arguments, exactly};
 use crate::engine::{Broadcast, Kernels, Tensor};
 use schemars::JsonSchema;
@@ -52,12 +53,7 @@ impl Layer for SpatialDropout {
             return Ok(x.clone());
         }
         let [samples, _, _, channels] = *exactly(x.dims())?;
-        let (drop, keep) = (self.0 as f32, (1.0 / (1.0 - self.0)) as f32);
-        let mut mask = Vec::with_capacity(samples * channels);
-        for row in 0..samples {
-            let mut random = pass.random(row);
-            mask.extend((0..channels).map(|_| if random.chance(drop) { 0.0 } else { keep }));
-        }
+        let mask = pass.draw(samples, channels, kept_or_dropped(self.0));
         let mask = Tensor::from_vec(x.device(), mask, &[samples, channels])?;
         Ok(D::scale(pass.tape, x, &mask, Broadcast::SampleChannel)?)
     }

@@ -1,3 +1,4 @@
+use super::pass::kept_or_dropped;
 use super::{Kept, Layer, LayerError, Pass, Shape, arguments, exactly};
 use crate::engine::{Broadcast, Kernels, Tensor};
 use schemars::JsonSchema;
@@ -44,8 +45,7 @@ impl Layer for StochasticDepth {
             return Ok(x.clone());
         }
         let samples = x.dims().first().copied().unwrap_or(0);
-        let (drop, keep) = (self.0 as f32, (1.0 / (1.0 - self.0)) as f32);
-        let mask = (0..samples).map(|row| if pass.random(row).chance(drop) { 0.0 } else { keep }).collect();
+        let mask = pass.draw(samples, 1, kept_or_dropped(self.0));
         let mask = Tensor::from_vec(x.device(), mask, &[samples])?;
         Ok(D::scale(pass.tape, x, &mask, Broadcast::Sample)?)
     }

@@ -113,34 +113,43 @@ impl PhaseCache {
     }
 }
 
-/// What is kept besides while the first of some phases goes on, for those that follow: what the shortest of their
-/// frozen parts gives. As they unfreeze, they go on from there, and no image goes through that part again.
+/// What is kept besides while the first of some phases goes on, for those that follow: what the frozen part of each gives,
+/// the longest first. As they unfreeze, they go on from there, and no image goes through that part again.
 ///
-/// `kept` is what the first keeps, of so many images that train and that are validated. It is kept in memory, where
-/// there is room for both.
-pub fn base(
+/// `kept` is what the first keeps, of so many images that train and that are validated. The others are kept in memory, as
+/// far as there is room: the shortest first, which serves all, then those that are needed next.
+pub fn bases(
     spec: &Pipeline,
     graph: &Graph,
     phases: &[PhasePlan],
     kept: &PhaseCache,
     (train, val): (usize, usize),
-) -> Option<PhaseCache> {
-    let (first, later) = phases.split_first()?;
+) -> Vec<PhaseCache> {
+    let Some((first, later)) = phases.split_first() else { return Vec::new() };
     // What is rounded is not computed on from.
     if spec.cache.precision != Precision::F32 {
-        return None;
+        return Vec::new();
     }
-    let alike = later.iter().take_while(|phase| phase.exit == first.exit);
-    let keeping = alike.map_while(|phase| PhaseCache::of(spec, graph, phase).ok());
-    let base = keeping.min_by_key(|later| later.at).filter(|base| base.at < kept.at)?;
     let size = |of: &PhaseCache| of.bytes(of.rows(train, val), spec.cache.precision);
-    let own = match kept.place(size(kept), &spec.cache) {
+    let mut taken = match kept.place(size(kept), &spec.cache) {
         Place::Memory => size(kept),
         Place::Disk => 0,
-        Place::Nowhere => return None,
+        Place::Nowhere => return Vec::new(),
     };
-    let room = kept.room.min(base.room);
-    (own.saturating_add(size(&base)) <= room).then_some(base)
+    let alike = later.iter().take_while(|phase| phase.exit == first.exit);
+    let keeping = alike.map_while(|phase| PhaseCache::of(spec, graph, phase).ok());
+    let shorter: Vec<PhaseCache> = keeping.filter(|later| later.at < kept.at).collect();
+    let shortest = shorter.iter().min_by_key(|later| later.at);
+    let mut bases: Vec<PhaseCache> = Vec::new();
+    for base in shortest.into_iter().chain(&shorter) {
+        let together = taken.saturating_add(size(base));
+        if bases.iter().all(|other| other.at != base.at) && together <= kept.room.min(base.room) {
+            taken = together;
+            bases.push(base.clone());
+        }
+    }
+    bases.sort_by_key(|base| std::cmp::Reverse(base.at));
+    bases
 }
 
 /// About how many images train, and how many are validated: as `data.split` says. A source may have splits of
@@ -278,7 +287,7 @@ mod tests {
     }
 
     #[test]
-    fn what_later_phases_go_on_from_is_the_shortest_part_that_stays_frozen() {
+    fn later_phases_go_on_from_what_stays_frozen_until_they_come() {
         let graph = fixture::net(&["stem", "layer1", "layer2", "head"]);
         let at = |trains: &[&str], more: &str| {
             let phase =
@@ -294,17 +303,24 @@ mod tests {
                  layers: [flatten], {more} }}"
             ));
             let kept = PhaseCache::of(&spec, &graph, &phases[0]).unwrap();
-            base(&spec, &graph, &phases, &kept, (10, 2)).map(|base| base.at)
+            let bases = bases(&spec, &graph, &phases, &kept, (10, 2));
+            bases.into_iter().map(|base| base.at).collect::<Vec<_>>()
         };
         let (head, top, middle) = ("train: [head]", "train: [head, layer2]", "train: [head, layer2, layer1]");
-        let (of_top, of_middle) = (at(&[head, top], ""), at(&[head, top, middle], ""));
-        assert!(of_middle < of_top && of_middle.is_some(), "{of_middle:?}, {of_top:?}");
-        assert_eq!(at(&[head, middle, top], ""), of_middle);
-        assert_eq!(at(&[middle, top], ""), None);
+        let of_both = at(&[head, top, middle], "");
+        assert!(of_both.len() == 2 && of_both[1] < of_both[0], "{of_both:?}");
+        let [of_top, of_middle] = [of_both[0], of_both[1]];
+        assert_eq!(at(&[head, top], ""), [of_top]);
+        assert_eq!(at(&[head, middle, top, middle], ""), of_both);
+        assert_eq!(at(&[top, middle], ""), [of_middle]);
+        assert_eq!(at(&[middle, top], ""), Vec::<usize>::new());
         // The stem trains in between.
-        assert_eq!(at(&[head, top, "train: [stem]", middle], ""), of_top);
-        assert_eq!(at(&[head, top], "cache: { precision: f16 }"), None);
-        assert_eq!(at(&[head, top], "cache: { memory: 15kB }"), None);
+        assert_eq!(at(&[head, top, "train: [stem]", middle], ""), [of_top]);
+        assert_eq!(at(&[head, top], "cache: { precision: f16 }"), Vec::<usize>::new());
+        // Each is 12 KiB: room for none besides, for the shortest, for both.
+        assert_eq!(at(&[head, top, middle], "cache: { memory: 15kB }"), Vec::<usize>::new());
+        assert_eq!(at(&[head, top, middle], "cache: { memory: 26kB }"), [of_middle]);
+        assert_eq!(at(&[head, top, middle], "cache: { memory: 38kB }"), of_both);
     }
 
     #[test]

@@ -6,7 +6,7 @@ mod phase;
 mod tests;
 mod text;
 
-pub use cache::{BaseReport, CacheReport};
+pub use cache::{CacheReport, ForLater};
 pub use phase::{AuxiliaryReport, BoundaryReport, GroupReport, MemoryReport, NormReport, PhaseReport};
 
 use crate::heads::Head;

@@ -226,6 +226,13 @@ impl Recorded {
     }
 }
 
+/// A value without its mean, scaled and shifted: by the same arithmetic forward, backward, and in one pass with a
+/// convolution.
+#[inline(always)]
+pub(super) fn scaled(centred: f32, factor: f32, shift: f32) -> f32 {
+    centred * factor + shift
+}
+
 // What is an argument of a function of its own is known not to overlap, so that loops are vectorised.
 
 /// One pixel of [`Affine::apply`].
@@ -234,7 +241,7 @@ fn apply<C: Curve>(y: &mut [f32], x: &[f32], mean: &[f32], factor: &[f32], shift
     let count = y.len();
     let (x, mean, factor, shift) = (&x[..count], &mean[..count], &factor[..count], &shift[..count]);
     for c in 0..count {
-        y[c] = C::value((x[c] - mean[c]) * factor[c] + shift[c]);
+        y[c] = C::value(scaled(x[c] - mean[c], factor[c], shift[c]));
     }
 }
 
@@ -254,7 +261,7 @@ fn to_input<C: Curve>(
     let (constant, linear) = (&constant[..count], &linear[..count]);
     for c in 0..count {
         let centred = x[c] - mean[c];
-        let slope = C::slope(centred * factor[c] + shift[c]);
+        let slope = C::slope(scaled(centred, factor[c], shift[c]));
         g[c] = factor[c] * (g[c] * slope) - (constant[c] + centred * linear[c]);
     }
 }
@@ -268,7 +275,7 @@ fn add_to_sums<C: Curve>(of_g: &mut [f32], of_gx: &mut [f32], x: &[f32], gy: &[f
     let (mean, inverse, factor, shift) = (&mean[..count], &inverse[..count], &factor[..count], &shift[..count]);
     for c in 0..count {
         let centred = x[c] - mean[c];
-        let g = gy[c] * C::slope(centred * factor[c] + shift[c]);
+        let g = gy[c] * C::slope(scaled(centred, factor[c], shift[c]));
         of_g[c] += g;
         of_gx[c] += g * (centred * inverse[c]);
     }

@@ -2,7 +2,7 @@
 
 use super::super::slide::Convolution;
 use super::super::{Activation, Cpu, EngineError, Normalization, Result, Tensor, Window};
-use super::batch_norm::Affine;
+use super::batch_norm::{Affine, scaled};
 use super::conv_forward::Weight;
 use super::curve::{Curve, with_curve};
 use super::depthwise;
@@ -79,7 +79,7 @@ fn normalize<C: Curve>(y: &mut [f32], mean: &[f32], factor: &[f32], shift: &[f32
     let count = y.len();
     let (mean, factor, shift) = (&mean[..count], &factor[..count], &shift[..count]);
     for c in 0..count {
-        y[c] = C::value((y[c] - mean[c]) * factor[c] + shift[c]);
+        y[c] = C::value(scaled(y[c] - mean[c], factor[c], shift[c]));
     }
 }
 
@@ -88,6 +88,6 @@ fn normalize_and_add<C: Curve>(y: &mut [f32], mean: &[f32], factor: &[f32], shif
     let count = y.len();
     let (mean, factor, shift, residual) = (&mean[..count], &factor[..count], &shift[..count], &residual[..count]);
     for c in 0..count {
-        y[c] = C::value((y[c] - mean[c]) * factor[c] + shift[c] + residual[c]);
+        y[c] = C::value(scaled(y[c] - mean[c], factor[c], shift[c]) + residual[c]);
     }
 }

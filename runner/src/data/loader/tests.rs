@@ -297,7 +297,7 @@ fn images_that_were_checked_are_kept() {
     let images = Arc::new(Numbered { bad: Some(7), ..Numbered::good() });
     let loader = caching(&images, 20, augmentation(), 2, ImageCache::up_to(1 << 20));
     let leads = Leads::new(&image(), &augmentation());
-    assert_eq!(crate::data::check::scan(&loader.work.data, 2, &leads).len(), 1);
+    assert_eq!(crate::data::check::scan(&loader.work.data, 2, &leads, &crate::data::check::Known::nothing()).len(), 1);
     assert_eq!(images.reads.load(Ordering::SeqCst), 20);
     let good: Vec<usize> = (0..20).filter(|&place| place != 7).collect();
     assert_eq!(loader.training(&good, 8, 1).flatten().count(), 3);

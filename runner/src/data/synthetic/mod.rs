@@ -94,6 +94,10 @@ impl ImageSource for Synthetic {
         }
     }
 
+    fn always_readable(&self) -> bool {
+        true
+    }
+
     fn size(&self, sample: &Sample) -> Option<[usize; 3]> {
         // Drawing one is soon done.
         self.read(sample).ok().map(|image| [image.height, image.width, image.channels])

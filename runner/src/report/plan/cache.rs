@@ -1,7 +1,7 @@
 //! What a phase computes once and keeps, in figures.
 
 use crate::net::NodeId;
-use crate::plan::cache::{PhaseCache, Place, Training, base, counts};
+use crate::plan::cache::{PhaseCache, Place, Training, bases, counts};
 use crate::plan::{PhasePlan, Plan};
 use crate::report::number::bytes;
 use serde::Serialize;
@@ -26,8 +26,8 @@ pub struct CacheReport {
     #[serde(skip)]
     pub passing: u64,
     /// What is kept in memory besides, from which later phases go on.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub base: Option<BaseReport>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub for_later: Vec<ForLater>,
     /// Where they are kept.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub place: Option<Place>,
@@ -40,7 +40,7 @@ pub struct CacheReport {
 
 /// What is kept for later phases.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct BaseReport {
+pub struct ForLater {
     /// The first layer that runs in every epoch of the later phase.
     pub layer: String,
     /// Values that are kept of an image.
@@ -59,7 +59,7 @@ impl CacheReport {
             draws: 0,
             bytes: None,
             passing: 0,
-            base: None,
+            for_later: Vec::new(),
             place: None,
             why,
             exact: true,
@@ -88,10 +88,13 @@ impl CacheReport {
         };
         let layer =
             |at: NodeId| plan.graph.nodes.get(at).map_or_else(|| "the end".to_owned(), |node| node.name.clone());
-        let base = counts.and_then(|counts| {
-            let base = base(&plan.spec, &plan.graph, phases, kept, counts)?;
-            let bytes = base.bytes(base.rows(counts.0, counts.1), cache.precision);
-            Some(BaseReport { layer: layer(base.at), values: base.width, bytes })
+        let of_base = |base: PhaseCache, (train, val): (usize, usize)| {
+            let bytes = base.bytes(base.rows(train, val), cache.precision);
+            ForLater { layer: layer(base.at), values: base.width, bytes }
+        };
+        let for_later = counts.map_or_else(Vec::new, |counts| {
+            let bases = bases(&plan.spec, &plan.graph, phases, kept, counts);
+            bases.into_iter().map(|base| of_base(base, counts)).collect()
         });
         CacheReport {
             layer: Some(layer(kept.at)),
@@ -99,7 +102,7 @@ impl CacheReport {
             draws: kept.training.rows(),
             bytes: size,
             passing: kept.passing,
-            base,
+            for_later,
             place,
             why,
             exact: !matches!(kept.training, Training::Draws(_)) && cache.precision == crate::spec::Precision::F32,
@@ -131,9 +134,9 @@ impl fmt::Display for CacheReport {
 }
 
 /// `and up to blocks.8.expand_conv for later phases: 4032 values, 2.07 MiB in memory`
-impl fmt::Display for BaseReport {
+impl fmt::Display for ForLater {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let BaseReport { layer, values, bytes: size } = self;
+        let ForLater { layer, values, bytes: size } = self;
         write!(f, "and up to {layer} for later phases: {values} values, {} in memory", bytes(*size))
     }
 }

@@ -156,7 +156,7 @@ impl PhaseReport {
             .bytes
             .filter(|_| cache.place == Some(Place::Memory))
             .unwrap_or_default()
-            .saturating_add(cache.base.as_ref().map_or(0, |base| base.bytes))
+            .saturating_add(cache.for_later.iter().fold(0, |sum, later| sum.saturating_add(later.bytes)))
             .saturating_add(cache.passing);
         PhaseReport {
             name: phase.name.clone(),

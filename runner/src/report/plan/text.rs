@@ -251,8 +251,9 @@ fn settings_of(phase: &PhaseReport, batch: usize) -> Vec<String> {
     let norm = phase.clip_grad_norm.map(|norm| format!("gradients are clipped to a norm of {norm}"));
     let value = phase.clip_grad_value.map(|value| format!("gradients are clipped to values up to {value}"));
     let cache = Some(phase.cache.to_string());
-    let base = phase.cache.base.as_ref().map(ToString::to_string);
-    [ends, pieces, rates, again, until, restore, reset, norm, value, cache, base].into_iter().flatten().collect()
+    let later = phase.cache.for_later.iter().map(ToString::to_string);
+    let said = [ends, pieces, rates, again, until, restore, reset, norm, value, cache];
+    said.into_iter().flatten().chain(later).collect()
 }
 
 /// How a phase's learning rates change, where they do.

@@ -1,22 +1,21 @@
 //! What of a phase was computed once and is kept: the activations where its frozen prefix ends, image by image.
 
+mod compute;
 mod recipe;
+
+pub use compute::Computes;
 
 use super::TrainError;
 use super::events::KeptFeatures;
-use super::given::{rows, until};
-use crate::data::feature_cache::{self, Digests, Disk, FeatureCache, Row};
+use crate::data::feature_cache::{Digests, Disk, FeatureCache, Row};
 use crate::data::loader::Features;
-use crate::data::{Batch, Dataset, Loader};
+use crate::data::{Batch, Dataset};
 use crate::engine::Kernels;
 use crate::net::{Graph, Net, NodeId};
-use crate::plan::cache::{Place, Training, base};
+use crate::plan::cache::{Place, Training, bases};
 use crate::plan::{PhaseCache, PhasePlan, Plan};
 use crate::spec::Precision;
 use std::path::Path;
-
-/// A row and its values.
-type Computed = (Row, Vec<f32>);
 
 /// The rows of the phase that goes on.
 pub struct Cache {
@@ -32,18 +31,6 @@ pub struct Cache {
     base: Option<Box<Cache>>,
     /// Whether later phases go on from the base.
     base_stays: bool,
-}
-
-/// What rows are computed with.
-pub struct Computes<'a, D: Kernels> {
-    /// Where.
-    pub device: &'a D,
-    /// The net.
-    pub net: &'a Net<D>,
-    /// What reads and varies images.
-    pub loader: &'a Loader,
-    /// Images that are computed at a time.
-    pub batch: usize,
 }
 
 impl Cache {
@@ -64,7 +51,7 @@ impl Cache {
         if place == Place::Nowhere {
             return None;
         }
-        let later = base(&plan.spec, &plan.graph, phases, &kept, counts);
+        let later = bases(&plan.spec, &plan.graph, phases, &kept, counts);
         let mut before = Cache::apart(before);
         before.retain(|before| before.draws == draws && before.precision == spec.precision);
         let of_prefix = |at: NodeId| recipe::of_prefix(device, plan, net, at);
@@ -77,11 +64,17 @@ impl Cache {
         };
         let recipe = of_prefix(kept.at);
         let mut cache = take(kept, recipe, place);
-        let later = later.map(|later| {
-            let recipe = of_prefix(later.at);
-            take(later, recipe, Place::Memory)
-        });
-        cache.base_stays = later.is_some();
+        let later: Vec<Cache> = later
+            .into_iter()
+            .map(|later| {
+                let recipe = of_prefix(later.at);
+                take(later, recipe, Place::Memory)
+            })
+            .collect();
+        cache.base_stays = !later.is_empty();
+        // Each is computed from the next.
+        let on = |base, later| Some(Box::new(Cache { base, base_stays: true, ..later }));
+        let later = later.into_iter().rev().fold(None, on);
         // What is rounded is not computed on from: out of the images it would be other numbers, as it is
         // computed after a break.
         let goes_on = |before: &Cache| {
@@ -89,15 +82,19 @@ impl Cache {
                 && before.kept.at < cache.kept.at
                 && before.recipe == of_prefix(before.kept.at)
         };
-        cache.base = later.or_else(|| before.into_iter().find(goes_on)).map(Box::new);
+        cache.base = later.or_else(|| before.into_iter().find(goes_on).map(Box::new));
         Some(cache)
     }
 
-    /// A cache and what it was computed from, each by itself.
+    /// A cache and those it was computed from, each by itself.
     fn apart(cache: Option<Cache>) -> Vec<Cache> {
-        let Some(mut cache) = cache else { return Vec::new() };
-        let base = cache.base.take();
-        std::iter::once(cache).chain(base.map(|base| *base)).collect()
+        let mut next = cache;
+        let parts = std::iter::from_fn(|| {
+            let mut cache = next.take()?;
+            next = cache.base.take().map(|base| *base);
+            Some(cache)
+        });
+        parts.collect()
     }
 
     /// No rows yet, or those of earlier runs.
@@ -186,13 +183,13 @@ impl Cache {
         missing.dedup();
         let (mut done, mut goes_on) = (0, true);
         let total = missing.len();
-        self.compute(with, &missing, |cache, rows| {
+        self.compute(with, &missing, &mut |cache, rows| {
             done += rows.len();
             for (row, values) in rows {
                 cache.keep(row, &values);
             }
             goes_on = each(done, total);
-            goes_on && cache.rows.keeps()
+            Ok(goes_on && cache.rows.keeps())
         })?;
         Ok(goes_on)
     }
@@ -215,13 +212,13 @@ impl Cache {
                 values.resize(values.len() + self.kept.width, 0.0);
             }
         }
-        self.compute(with, &missing, |cache, computed| {
+        self.compute(with, &missing, &mut |cache, computed| {
             for (row, computed) in computed {
                 cache.keep(row, &computed);
                 let of_batch = rows.iter().zip(values.chunks_exact_mut(cache.kept.width));
                 of_batch.filter(|(other, _)| **other == row).for_each(|(_, place)| place.copy_from_slice(&computed));
             }
-            true
+            Ok(true)
         })?;
         batch.features = Some(Features { node: self.kept.at, values });
         Ok(batch)
@@ -245,72 +242,6 @@ impl Cache {
         Ok(())
     }
 
-    /// Computes rows, which are ordered by their draws, batch by batch; `each` takes them, and says whether to go
-    /// on. They are as precise as what is kept.
-    fn compute<D: Kernels>(
-        &mut self,
-        with: &Computes<'_, D>,
-        rows: &[Row],
-        mut each: impl FnMut(&mut Self, Vec<Computed>) -> bool,
-    ) -> Result<(), TrainError> {
-        for alike in rows.chunk_by(|a, b| a.draw == b.draw) {
-            let in_base = |row: &Row| self.base.as_ref().is_some_and(|base| base.rows.has(*row));
-            let (there, mut others): (Vec<Row>, Vec<Row>) = alike.iter().copied().partition(in_base);
-            for some in there.chunks(with.batch.max(1)) {
-                let Some(rows) = self.out_of_base(with, some)? else {
-                    others.extend(some);
-                    continue;
-                };
-                if !each(self, rows) {
-                    return Ok(());
-                }
-            }
-            let from = self.base.as_ref().map_or(self.kept.at, |base| base.kept.at);
-            for some in with.out_of_images(&others, from) {
-                let some = some?;
-                if let Some(base) = &mut self.base {
-                    some.iter().for_each(|(row, values)| base.keep(*row, values));
-                }
-                let rows = self.brought(with, from, some)?;
-                if !each(self, rows) {
-                    return Ok(());
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// Rows that the base has; `None` where not all of them are whole.
-    fn out_of_base<D: Kernels>(
-        &mut self,
-        with: &Computes<'_, D>,
-        rows: &[Row],
-    ) -> Result<Option<Vec<Computed>>, TrainError> {
-        let Some(base) = &mut self.base else { return Ok(None) };
-        let mut kept = Vec::with_capacity(rows.len());
-        for &row in rows {
-            let mut values = Vec::with_capacity(base.kept.width);
-            if !base.read(row, &mut values) {
-                return Ok(None);
-            }
-            kept.push((row, values));
-        }
-        let from = base.kept.at;
-        self.brought(with, from, kept).map(Some)
-    }
-
-    /// Brings rows on from a node to where these are kept, and rounds them as they are kept.
-    fn brought<D: Kernels>(
-        &self,
-        with: &Computes<'_, D>,
-        from: NodeId,
-        rows: Vec<Computed>,
-    ) -> Result<Vec<Computed>, TrainError> {
-        let rows = if from == self.kept.at { rows } else { with.bring_on(from, &rows, self.kept.at)? };
-        let rounded = |(row, values)| (row, feature_cache::rounded(values, self.precision));
-        Ok(rows.into_iter().map(rounded).collect())
-    }
-
     /// Appends a row to `out`; false where it is not there, or not whole.
     fn read(&mut self, row: Row, out: &mut Vec<f32>) -> bool {
         self.rows.read(row, out).unwrap_or_else(|error| {
@@ -325,42 +256,6 @@ impl Cache {
             tracing::warn!("features cannot be cached any more, and are computed anew each time: {error}");
             self.rows = FeatureCache::Nothing;
         }
-    }
-}
-
-impl<D: Kernels> Computes<'_, D> {
-    /// Computes rows that are drawn alike from their images, up to a node, batch by batch.
-    fn out_of_images(
-        &self,
-        alike: &[Row],
-        at: NodeId,
-    ) -> impl Iterator<Item = Result<Vec<Computed>, TrainError>> + use<'_, D> {
-        let samples: Vec<usize> = alike.iter().map(|row| row.sample).collect();
-        let draw = alike.first().and_then(|row| row.draw);
-        let batches = match draw {
-            None => self.loader.evaluation(&samples, self.batch),
-            Some(draw) => self.loader.training(&samples, self.batch, draw as u64 + 1),
-        };
-        batches.map(move |batch| {
-            let batch = batch?;
-            let rows = batch.places().map(|sample| Row { sample, draw });
-            Ok(rows.zip(self.until(at, &batch)?).collect())
-        })
-    }
-
-    /// Brings rows on from one node to another.
-    fn bring_on(&self, from: NodeId, rows: &[Computed], to: NodeId) -> Result<Vec<Computed>, TrainError> {
-        let samples: Vec<usize> = rows.iter().map(|(row, _)| row.sample).collect();
-        let values = rows.iter().flat_map(|(_, values)| values).copied().collect();
-        let Some(bare) = self.loader.bare(&samples, samples.len(), 0).next() else { return Ok(Vec::new()) };
-        let batch = Batch { features: Some(Features { node: from, values }), ..bare };
-        Ok(rows.iter().map(|(row, _)| *row).zip(self.until(to, &batch)?).collect())
-    }
-
-    /// What the net gives for each row of a batch at a node.
-    fn until(&self, node: NodeId, batch: &Batch) -> Result<Vec<Vec<f32>>, TrainError> {
-        let live = until(self.device, self.net, node, batch)?;
-        Ok(rows(&live, batch.labels.len()))
     }
 }
 
