@@ -6,7 +6,8 @@
 //! images and seconds, so that it can run by turns with another program (`tests/peers/compare.py`).
 
 use runner::data::cache::Leads;
-use runner::data::{Dataset, Loader, check, open};
+use runner::data::check::{self, Known};
+use runner::data::{Dataset, Loader, open};
 use runner::plan::Normalization;
 use runner::spec::{self, Pipeline};
 use serde_json::json;
@@ -96,7 +97,7 @@ impl Loading {
         let batches = match self.mode {
             Mode::Decode => {
                 let leads = Leads::new(&self.spec.data.image, &self.spec.augmentation);
-                let bad = check::scan(&self.data, self.spec.data.workers(), &leads);
+                let bad = check::scan(&self.data, self.spec.data.workers(), &leads, &Known::nothing());
                 return bad.into_iter().next().map_or(Ok(()), |bad| Err(bad.into()));
             }
             Mode::Evaluate => self.loader.evaluation(&self.order, BATCH),
