@@ -1,6 +1,6 @@
 //! A whole run: what is printed, what is left.
 
-use crate::support::{Place, SMALL, of_kind};
+use crate::support::{Place, SMALL, folder_spec, of_kind, two_colours};
 use std::fs;
 
 #[test]
@@ -177,4 +177,35 @@ fn weights_that_are_restored_are_those_of_the_epoch() {
     // The second phase moves nothing, so its loss is that of the epoch gone back to.
     assert_eq!(epochs[3]["val"]["loss"], epochs[restored - 1]["val"]["loss"]);
     assert_ne!(epochs[3]["val"]["loss"], epochs[2]["val"]["loss"]);
+}
+
+#[test]
+fn a_later_run_checks_the_images_that_are_new_or_changed() {
+    let place = Place::new();
+    two_colours(&place, "cells", 30);
+    let spec = format!("{}\n", folder_spec("cells").replace("data:", "data:\n  max_bad: 0.1"));
+    let bad = |run: &str| -> Vec<String> {
+        let events = place.events(run);
+        let bad = events[0]["bad_images"].as_array().cloned().unwrap_or_default();
+        bad.iter().map(ToString::to_string).collect()
+    };
+    place.train(&spec, "first", &[]);
+    let known = || fs::read_dir(place.path().join("cache/images")).unwrap().map(|file| file.unwrap().path());
+    assert_eq!(known().count(), 1);
+    let of_first = fs::read(known().next().unwrap()).unwrap();
+    // A mark of 16 bytes an image, and a checksum.
+    assert_eq!(of_first.len(), 60 * 16 + 4);
+    place.train(&spec, "second", &[]);
+    assert_eq!((bad("first"), bad("second")), (Vec::new(), Vec::new()));
+    assert_eq!(fs::read(known().next().unwrap()).unwrap(), of_first);
+    place.write("cells/red/7.jpg", b"no image any more");
+    place.train(&spec, "third", &[]);
+    let found = bad("third");
+    assert!(found.len() == 1 && found[0].contains("red/7.jpg"), "{found:?}");
+    // What is known of a file as it was says nothing of what it is.
+    for file in known().collect::<Vec<_>>() {
+        fs::write(file, &of_first).unwrap();
+    }
+    place.train(&spec, "fourth", &[]);
+    assert_eq!(bad("fourth"), found);
 }
