@@ -81,7 +81,9 @@ impl Cache {
         }
         others.sort_unstable_by_key(|row| row.draw);
         base.compute(with, &others, &mut |base, of_base| {
-            of_base.iter().for_each(|(row, values)| base.keep(*row, values));
+            for (row, values) in &of_base {
+                base.keep(*row, values);
+            }
             let some = self.rounded(with.bring_on(from, &of_base, self.kept.at)?);
             each(self, some)
         })
