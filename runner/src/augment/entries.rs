@@ -1,6 +1,6 @@
 //! Lists of entries, at the top and within other entries.
 
-use super::{Augment, BatchAugment, BatchValues, Context, ImageAugment, Pixels, WholeBatchAugment};
+use super::{Augment, BatchValues, Context, ImageAugment, Pixels, WholeBatchAugment};
 use crate::random::Key;
 use crate::spec::{Path, Problem, Problems};
 
@@ -43,7 +43,7 @@ pub fn apply_all(entries: &[Augment], mut image: Pixels, context: Context, key: 
 }
 
 /// Varies the batch by all entries, in order. Entry i draws from `key.with(i)`.
-pub fn apply_all_to_batch(entries: &[BatchAugment], batch: &mut BatchValues, epoch: u64, key: Key) {
+pub fn apply_all_to_batch(entries: &[impl WholeBatchAugment], batch: &mut BatchValues, epoch: u64, key: Key) {
     for (place, entry) in entries.iter().enumerate() {
         entry.apply(batch, epoch, &mut key.with(place as u64).stream());
     }

@@ -1,7 +1,7 @@
 //! Augmentations of features: of what the frozen part of a net makes of images.
 
 use super::{BatchValues, Entry, Mixup, WholeBatchAugment, catalogue};
-use crate::random::Key;
+use crate::random::Stream;
 use crate::spec::{Path, Problems};
 
 catalogue::catalogue! {
@@ -17,16 +17,19 @@ impl Entry for FeatureAugment {
     }
 
     fn check(&self, at: &Path, problems: &mut Problems) {
-        let FeatureAugment::Mixup(mixup) = self;
-        mixup.check(at, problems);
+        WholeBatchAugment::check(self, at, problems);
     }
 }
 
-/// Varies the features of a batch, which are where its images would be, by all entries, in order. Entry i draws
-/// from `key.with(i)`.
-pub fn apply_all_to_features(entries: &[FeatureAugment], batch: &mut BatchValues, epoch: u64, key: Key) {
-    for (place, entry) in entries.iter().enumerate() {
-        let FeatureAugment::Mixup(mixup) = entry;
-        mixup.apply(batch, epoch, &mut key.with(place as u64).stream());
+/// The features of a batch are where its images would be.
+impl WholeBatchAugment for FeatureAugment {
+    fn check(&self, at: &Path, problems: &mut Problems) {
+        let FeatureAugment::Mixup(mixup) = self;
+        mixup.check(at, problems);
+    }
+
+    fn apply(&self, batch: &mut BatchValues, epoch: u64, random: &mut Stream) {
+        let FeatureAugment::Mixup(mixup) = self;
+        mixup.apply(batch, epoch, random);
     }
 }

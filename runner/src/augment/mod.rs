@@ -81,7 +81,7 @@ pub use elastic::Elastic;
 pub use entries::apply_all_to_batch;
 pub use epochs::Epochs;
 pub use equalize::Equalize;
-pub use features::{FeatureAugment, apply_all_to_features};
+pub use features::FeatureAugment;
 pub use fit::fit;
 pub use gamma::Gamma;
 pub use gaussian_blur::GaussianBlur;

@@ -35,6 +35,16 @@ pub fn until<D: Kernels>(device: &D, net: &Net<D>, node: NodeId, batch: &Batch) 
     Ok(part.map_err(|(node, error)| TrainError::layer(net, node, &error))?.live)
 }
 
+/// What [`until`] gives, as rows: one of each sample of the batch.
+pub fn rows_until<D: Kernels>(
+    device: &D,
+    net: &Net<D>,
+    node: NodeId,
+    batch: &Batch,
+) -> Result<Vec<Vec<f32>>, TrainError> {
+    Ok(rows(&until(device, net, node, batch)?, batch.labels.len()))
+}
+
 /// Rows as the activations that are live at `node`.
 fn activations<D: Kernels>(
     device: &D,
@@ -62,7 +72,7 @@ fn activations<D: Kernels>(
 }
 
 /// The activations that are live at a node as rows: those of each sample one after the other.
-pub fn rows<D: Kernels>(live: &Activations<D>, count: usize) -> Vec<Vec<f32>> {
+fn rows<D: Kernels>(live: &Activations<D>, count: usize) -> Vec<Vec<f32>> {
     let parts: Vec<Vec<f32>> = live.iter().map(|(_, tensor)| tensor.to_vec()).collect();
     let row = |row: usize| {
         let of_row = |part: &Vec<f32>| {

@@ -1,8 +1,8 @@
 //! `augmentation.features`: variation of what the frozen part of the net makes of a batch.
 
 use super::TrainError;
-use super::given::{rows, until};
-use crate::augment::{BatchValues, apply_all_to_features};
+use super::given::rows_until;
+use crate::augment::{BatchValues, apply_all_to_batch};
 use crate::data::Batch;
 use crate::data::loader::Features;
 use crate::engine::Kernels;
@@ -29,7 +29,7 @@ pub fn vary<D: Kernels>(
     if batch.features.is_none()
         && let Ok(node) = frozen_until(&net.graph, phase)
     {
-        let values = rows(&until(device, net, node, &batch)?, samples).concat();
+        let values = rows_until(device, net, node, &batch)?.concat();
         batch.features = Some(Features { node, values });
         batch.images = Vec::new();
     }
@@ -43,7 +43,7 @@ pub fn vary<D: Kernels>(
         targets: std::mem::take(&mut batch.targets),
     };
     let key = Key::new(plan.spec.seed, Purpose::AugmentFeatures).with(epoch).with(number);
-    apply_all_to_features(entries, &mut mixed, epoch, key);
+    apply_all_to_batch(entries, &mut mixed, epoch, key);
     *values = mixed.images;
     batch.targets = mixed.targets;
     Ok(batch)

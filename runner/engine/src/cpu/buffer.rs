@@ -1,7 +1,7 @@
 //! The memory of tensors and gradients on the CPU.
 
 use super::super::tensor::Passing;
-use super::super::{Cpu, Result, Tensor};
+use super::super::{Cpu, Result, Tape, Tensor};
 use dfdx::prelude::{CpuError, Gradients};
 
 /// The memory that dfdx keeps a gradient in.
@@ -57,6 +57,36 @@ impl Tensor<Cpu> {
         let slot = Slot::of(&self);
         (self.wanting_grad(true), slot)
     }
+}
+
+/// Records an operation over an image and weights where a gradient is wanted: `weight_gradient` adds to the gradient of the
+/// weights, given `x`, the gradient of `y` and it; `input_gradient` writes that of `x`, or adds to it, given the weights,
+/// the gradient of `y`, it, and whether to add.
+pub fn record(
+    tape: &mut Tape<Cpu>,
+    y: Tensor<Cpu>,
+    [x, weight]: [&Tensor<Cpu>; 2],
+    weight_gradient: impl FnOnce(&[f32], &[f32], &mut [f32]) + 'static,
+    input_gradient: impl FnOnce(&Tensor<Cpu>, &[f32], &mut [f32], bool) + 'static,
+) -> Tensor<Cpu> {
+    if !tape.records(&[x, weight]) {
+        return y;
+    }
+    let (y, of_y) = y.recorded();
+    let (of_x, of_weight) = (Slot::wanted(x), Slot::wanted(weight));
+    let x = of_weight.is_some().then(|| x.clone());
+    let weight = of_x.is_some().then(|| weight.clone());
+    tape.push(move |flow| {
+        let gy = of_y.take(flow)?;
+        if let (Some(of_weight), Some(x)) = (of_weight, x) {
+            of_weight.add(flow, |gw| weight_gradient(x.values(), &gy, gw))?;
+        }
+        if let (Some(of_x), Some(weight)) = (of_x, weight) {
+            of_x.write(flow, |gx, add| input_gradient(&weight, &gy, gx, add))?;
+        }
+        Ok(())
+    });
+    y
 }
 
 /// Memory for so many numbers, with whatever is left in it: for what is written whole. In debug builds it

@@ -2,7 +2,7 @@
 
 use super::super::slide::Convolution;
 use super::super::{Cpu, Result, Tape, Tensor, Window};
-use super::buffer::Slot;
+use super::buffer::record;
 use super::conv_forward::Weight;
 use super::depthwise;
 use super::plane::Plane;
@@ -33,23 +33,9 @@ impl Plane {
     ) -> Result<Tensor<Cpu>> {
         let factors = if tape.records(&[weight]) { Weight::training(weight) } else { Weight::constant(weight) };
         let y = Tensor::written(x.device(), dims, |y| self.forward(x.values(), factors, y, None))?;
-        if !tape.records(&[x, weight]) {
-            return Ok(y);
-        }
-        let (y, of_y) = y.recorded();
-        let (of_x, of_weight) = (Slot::wanted(x), Slot::wanted(weight));
-        let x = of_weight.is_some().then(|| x.clone());
-        let weight = of_x.is_some().then(|| weight.clone());
-        tape.push(move |flow| {
-            let gy = of_y.take(flow)?;
-            if let (Some(of_weight), Some(x)) = (of_weight, x) {
-                of_weight.add(flow, |gw| self.add_weight_gradient(x.values(), &gy, gw))?;
-            }
-            if let (Some(of_x), Some(weight)) = (of_x, weight) {
-                of_x.write(flow, |gx, add| self.input_gradient(weight.values(), &gy, gx, add))?;
-            }
-            Ok(())
-        });
-        Ok(y)
+        let of_weight = move |x: &[f32], gy: &[f32], gw: &mut [f32]| self.add_weight_gradient(x, gy, gw);
+        Ok(record(tape, y, [x, weight], of_weight, move |weight, gy, gx, add| {
+            self.input_gradient(weight.values(), gy, gx, add);
+        }))
     }
 }

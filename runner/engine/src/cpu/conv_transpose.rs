@@ -2,9 +2,10 @@
 
 use super::super::slide::Convolution;
 use super::super::{Cpu, Result, Tape, Tensor, Window};
-use super::buffer::{Slot, room};
+use super::buffer::{record, room};
 use super::conv_forward::Weight;
 use super::plane::Plane;
+use super::split;
 
 /// See [`super::super::Kernels::conv_transpose2d`].
 pub fn conv_transpose2d(
@@ -19,24 +20,13 @@ pub fn conv_transpose2d(
     let y = Tensor::written(x.device(), &conv.input_dims(), |y| {
         plane.input_gradient(weight.values(), x.values(), y, false);
     })?;
-    if !tape.records(&[x, weight]) {
-        return Ok(y);
-    }
-    let (y, of_y) = y.recorded();
-    let (of_x, of_weight) = (Slot::wanted(x), Slot::wanted(weight));
-    let x = of_weight.is_some().then(|| x.clone());
-    let weight = of_x.is_some().then(|| weight.clone());
-    tape.push(move |flow| {
-        let gy = of_y.take(flow)?;
-        if let (Some(of_weight), Some(x)) = (of_weight, x) {
-            of_weight.add(flow, |gw| plane.add_weight_gradient(&gy, x.values(), gw))?;
+    let of_weight = move |x: &[f32], gy: &[f32], gw: &mut [f32]| plane.add_weight_gradient(gy, x, gw);
+    Ok(record(tape, y, [x, weight], of_weight, move |weight, gy, gx, add| {
+        if !add {
+            return plane.forward(gy, Weight::training(weight), gx, None);
         }
-        if let (Some(of_x), Some(weight)) = (of_x, weight) {
-            let mut own = room(conv.dims().iter().product());
-            plane.forward(&gy, Weight::training(&weight), &mut own, None);
-            of_x.give(flow, own)?;
-        }
-        Ok(())
-    });
-    Ok(y)
+        let mut own = room(gx.len());
+        plane.forward(gy, Weight::training(weight), &mut own, None);
+        split::add_into(gx, &own);
+    }))
 }

@@ -2,7 +2,7 @@
 
 use super::super::slide::Slide;
 use super::super::{Cpu, Result, Tape, Tensor};
-use super::buffer::Slot;
+use super::buffer::record;
 use super::depthwise_weights::add_weight_gradient;
 use super::short_rows::ShortRows;
 use super::simd::{self, Simd, WithSimd};
@@ -20,24 +20,10 @@ pub fn conv2d(tape: &mut Tape<Cpu>, x: &Tensor<Cpu>, weight: &Tensor<Cpu>, slide
     let [height, width] = slide.output;
     let dims = [slide.batch, height, width, slide.channels];
     let y = Tensor::written(x.device(), &dims, |y| forward(&slide, x.values(), weight.values(), y, None))?;
-    if !tape.records(&[x, weight]) {
-        return Ok(y);
-    }
-    let (y, of_y) = y.recorded();
-    let (of_x, of_weight) = (Slot::wanted(x), Slot::wanted(weight));
-    let x = of_weight.is_some().then(|| x.clone());
-    let weight = of_x.is_some().then(|| weight.clone());
-    tape.push(move |flow| {
-        let gy = of_y.take(flow)?;
-        if let (Some(of_weight), Some(x)) = (of_weight, x) {
-            of_weight.add(flow, |gw| add_weight_gradient(&slide, x.values(), &gy, gw))?;
-        }
-        if let (Some(of_x), Some(weight)) = (of_x, weight) {
-            of_x.write(flow, |gx, add| input_gradient(&slide, weight.values(), &gy, gx, add))?;
-        }
-        Ok(())
-    });
-    Ok(y)
+    let of_weight = move |x: &[f32], gy: &[f32], gw: &mut [f32]| add_weight_gradient(&slide, x, gy, gw);
+    Ok(record(tape, y, [x, weight], of_weight, move |weight, gy, gx, add| {
+        input_gradient(&slide, weight.values(), gy, gx, add);
+    }))
 }
 
 /// Writes the convolution to `y`.

@@ -7,7 +7,7 @@ use crate::data::{Batch, Loader};
 use crate::engine::Kernels;
 use crate::net::{Net, NodeId};
 use crate::train::TrainError;
-use crate::train::given::{rows, until};
+use crate::train::given::rows_until;
 
 /// A row and its values.
 pub type Computed = (Row, Vec<f32>);
@@ -140,7 +140,6 @@ impl<D: Kernels> Computes<'_, D> {
 
     /// What the net gives for each row of a batch at a node.
     fn until(&self, node: NodeId, batch: &Batch) -> Result<Vec<Vec<f32>>, TrainError> {
-        let live = until(self.device, self.net, node, batch)?;
-        Ok(rows(&live, batch.labels.len()))
+        rows_until(self.device, self.net, node, batch)
     }
 }
