@@ -3,9 +3,9 @@
 use super::super::slide::Convolution;
 use super::super::{Cpu, Result, Tape, Tensor, Window};
 use super::buffer::record;
-use super::conv_forward::Weight;
 use super::depthwise;
 use super::plane::Plane;
+use super::weight::Weight;
 
 /// See [`super::super::Kernels::conv2d`].
 pub fn conv2d(

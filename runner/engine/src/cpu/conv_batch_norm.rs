@@ -3,11 +3,11 @@
 use super::super::slide::Convolution;
 use super::super::{Activation, Cpu, EngineError, Normalization, Result, Tensor, Window};
 use super::batch_norm::{Affine, scaled};
-use super::conv_forward::Weight;
 use super::curve::{Curve, with_curve};
 use super::depthwise;
 use super::plane::Plane;
 use super::sweep::Finish;
+use super::weight::Weight;
 use super::wide::wide;
 use std::ops::Range;
 

@@ -3,9 +3,9 @@
 use super::super::slide::Convolution;
 use super::super::{Cpu, Result, Tape, Tensor, Window};
 use super::buffer::{record, room};
-use super::conv_forward::Weight;
 use super::plane::Plane;
 use super::split;
+use super::weight::Weight;
 
 /// See [`super::super::Kernels::conv_transpose2d`].
 pub fn conv_transpose2d(

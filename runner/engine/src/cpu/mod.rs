@@ -41,6 +41,7 @@ mod squared_error;
 mod sweep;
 mod update;
 mod upsample;
+mod weight;
 mod weight_gradient;
 mod wide;
 mod winograd;
