@@ -38,9 +38,10 @@ def arguments():
     loading = command("loader", 7, "images a second at two workers", data=True)
     loading.add_argument("--large", type=int, default=500, help="how many images of 1024 px")
     scaling = command("scaling", 3, "an epoch's time against images, size, classes, threads")
-    scaling.add_argument("--svg", default="scaling.svg", help="where to draw it")
+    scaling.add_argument("--only", action="append", help="images, size, classes or threads alone")
+    scaling.add_argument("--svg", help="where to draw it")
     everything = command("all", 5, "all of these", data=True)
-    everything.add_argument("--svg", default="scaling.svg", help="where to draw scaling")
+    everything.add_argument("--svg", help="where to draw scaling")
     return parser.parse_args()
 
 
@@ -68,7 +69,7 @@ def main():
         "schedule": lambda: schedule.compare(given.data, rounds),
         "memory": lambda: memory.compare(rounds),
         "loader": lambda: loader.compare(given.data, rounds, getattr(given, "large", 500)),
-        "scaling": lambda: scaling.compare(rounds, given.svg),
+        "scaling": lambda: scaling.compare(rounds, given.svg, getattr(given, "only", None)),
     }
     for command in ways if given.command == "all" else [given.command]:
         ways[command]()

@@ -14,6 +14,8 @@ from sides import ENVIRONMENT, built, table
 BASE = {"images": 64, "size": 64, "classes": 4, "threads": 2}
 GROWS = {"images": (64, 256, 1024), "size": (32, 64, 128), "classes": (2, 8, 32), "threads": (1, 2)}
 NAME, EPOCHS = "resnet18", 3
+# An epoch of few steps is bound by what is written after it, which no thread shortens.
+BESIDES = {"threads": {"images": 256}}
 # What an epoch's time should grow with: proportional to the images, to the square of the side, not with classes,
 # and inversely with threads.
 IDEAL = {"images": lambda x: x, "size": lambda x: x * x, "classes": lambda x: 1, "threads": lambda x: 1 / x}
@@ -30,29 +32,31 @@ def spec(data, size):
     )
 
 
-def compare(rounds, svg):
+def compare(rounds, svg, only):
+    grows = {what: values for what, values in GROWS.items() if not only or what in only}
     program = built("runner")
     times = {}
     with tempfile.TemporaryDirectory() as folder:
         folder = Path(folder)
         for number in range(rounds):
-            for what, values in GROWS.items():
+            for what, values in grows.items():
                 for value in values:
-                    case = BASE | {what: value}
+                    case = BASE | BESIDES.get(what, {}) | {what: value}
                     seconds = epoch(program, folder, case, f"{what}{value}-{number}")
                     times.setdefault((what, value), []).append(seconds)
     medians = {case: statistics.median(of) for case, of in times.items()}
     print(f"scaling: an epoch of {NAME}, all trains, {BASE}, least of {EPOCHS} epochs, median of {rounds} rounds\n")
     rows = []
-    for what, values in GROWS.items():
+    for what, values in grows.items():
         first = medians[what, values[0]]
         for value in values:
             ideal = IDEAL[what](value) / IDEAL[what](values[0])
             grown = medians[what, value] / first
             rows.append([what, value, f"{medians[what, value]:.2f}", f"{grown:.2f}", f"{ideal:.2f}"])
     table(["what grows", "to", "s an epoch", "times the first", "ideal"], rows)
-    Path(svg).write_text(plot(medians))
-    print(f"drawn in {svg}")
+    if svg:
+        Path(svg).write_text(plot(medians, grows))
+        print(f"drawn in {svg}")
 
 
 def epoch(program, folder, case, name):
@@ -71,11 +75,11 @@ def epoch(program, folder, case, name):
     return min(seconds_of_epochs(events))
 
 
-def plot(medians):
+def plot(medians, grows):
     """Four small plots side by side: measured as dots and a line, the ideal dashed; both axes logarithmic."""
     side, gap = 180, 60
     parts = []
-    for column, (what, values) in enumerate(GROWS.items()):
+    for column, (what, values) in enumerate(grows.items()):
         measured = [medians[what, value] for value in values]
         ideal = [measured[0] * IDEAL[what](value) / IDEAL[what](values[0]) for value in values]
         low, high = min(measured + ideal) / 1.3, max(measured + ideal) * 1.3
@@ -97,7 +101,7 @@ def plot(medians):
             f'<polyline points="{line(measured)}" fill="none" stroke="#06c" stroke-width="2"/>{marks}'
             f'<text x="{side / 2}" y="{side + 34}" text-anchor="middle">{what}</text></g>'
         )
-    width = len(GROWS) * (side + gap)
+    width = len(grows) * (side + gap)
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {side + 80}" '
         'font-family="sans-serif" font-size="11">'
