@@ -28,6 +28,10 @@ generate:
 book:
     mdbook serve docs --open
 
+# Builds for NVIDIA GPUs, without one and without the toolkit.
+cuda-build:
+    .ci/cuda-build
+
 # Checks that the CUDA feature compiles, without a GPU.
 cuda-check:
     .ci/cuda-check

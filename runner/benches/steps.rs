@@ -1,16 +1,17 @@
 //! Training steps or evaluation passes of a backbone on request: `cargo bench -p runner --bench steps -- resnet18 16 224
 //! step`.
 //!
-//! Arguments: the backbone, images a batch, pixels a side, `step` or `forward`, steps to warm up with (2).
-//! `step` trains all of the net by SGD with momentum, `forward` evaluates. Prints what the net costs as a line of JSON;
+//! Arguments: the backbone, images a batch, pixels a side, what is done, steps to warm up with (2), the device (`cpu`),
+//! and how exactly a GPU multiplies (`f32`). `step` trains all of the net by SGD with momentum, `forward` evaluates,
+//! `head` trains what follows the backbone, and `last` its last stage too. Prints what the net costs as a line of JSON;
 //! then does as many steps as each line of its input says and prints the seconds that they took, so that it can
 //! run by turns with another program (`tests/peers/compare.py`). `steps peak` does large matrix products instead, and
 //! `steps copy` copies what no cache holds.
 
 use rayon::prelude::*;
 use runner::data::{Batch, DataFacts};
-use runner::engine::device::{in_pool, open_cpu};
-use runner::engine::{Cpu, KernelSet, Kernels, Tape, Tensor};
+use runner::engine::device::{DeviceTask, in_pool, open_cpu, with_device};
+use runner::engine::{Cpu, DeviceName, KernelSet, Kernels, Precision, Tape, Tensor};
 use runner::net::{Graph, Net, Node, Source};
 use runner::plan::Plan;
 use runner::random::{Key, Purpose};
@@ -31,7 +32,8 @@ use std::time::Instant;
 #[global_allocator]
 static MEMORY: runner::engine::KeptMemory = runner::engine::KeptMemory;
 
-const USAGE: &str = "steps BACKBONE BATCH SIZE step|forward [WARM_UP], or: steps peak|copy";
+const USAGE: &str =
+    "steps BACKBONE BATCH SIZE step|forward|head|last [WARM_UP [DEVICE [PRECISION]]], or: steps peak|copy";
 const CLASSES: usize = 10;
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
@@ -49,14 +51,20 @@ fn serve() -> Result<()> {
     match arguments[..] {
         ["peak"] => peak(),
         ["copy"] => copy(),
-        [backbone, batch, size, mode, ref warm_up @ ..] => {
+        [backbone, batch, size, mode, ref rest @ ..] => {
             let trains = match mode {
-                "step" => true,
-                "forward" => false,
+                "step" => Some("'*'"),
+                "head" => Some("head"),
+                "last" => Some("head, layer4"),
+                "forward" => None,
                 _ => return Err(USAGE.into()),
             };
-            let warm_up = warm_up.first().map_or(Ok(2), |count| count.parse())?;
-            Steps::new(backbone, batch.parse()?, size.parse()?, trains)?.serve(warm_up)
+            let warm_up = rest.first().map_or(Ok(2), |count| count.parse())?;
+            let device = rest.get(1).map_or(Ok(DeviceName::Cpu), |name| name.parse())?;
+            let precision: Precision = serde_yaml::from_str(rest.get(2).unwrap_or(&"f32"))?;
+            precision.set();
+            let asked = Asked { backbone, rows: batch.parse()?, size: size.parse()?, trains, warm_up };
+            Ok(with_device(device, asked)??)
         }
         // As a test of all targets runs it.
         [] => Ok(()),
@@ -90,23 +98,44 @@ fn copy() -> Result<()> {
     })
 }
 
+/// What is asked for on the command line.
+struct Asked<'a> {
+    backbone: &'a str,
+    rows: usize,
+    size: usize,
+    /// What trains; nothing does in a forward pass.
+    trains: Option<&'a str>,
+    warm_up: usize,
+}
+
+impl DeviceTask for Asked<'_> {
+    type Output = std::result::Result<(), String>;
+
+    fn run<D: Kernels>(self, device: D) -> Self::Output {
+        let steps = Steps::new(device, &self).and_then(|steps| steps.serve(self.warm_up));
+        steps.map_err(|error| error.to_string())
+    }
+}
+
 /// A net, and all that a step over a batch needs.
-struct Steps {
-    device: Cpu,
+struct Steps<D: Kernels> {
+    device: D,
     plan: Plan,
-    net: Net<Cpu>,
-    optimizer: State<Cpu>,
+    net: Net<D>,
+    optimizer: State<D>,
     batch: Batch,
     trains: bool,
 }
 
-impl Steps {
-    fn new(backbone: &str, rows: usize, size: usize, trains: bool) -> Result<Self> {
+impl<D: Kernels> Steps<D> {
+    fn new(device: D, asked: &Asked<'_>) -> Result<Self> {
+        let Asked { backbone, rows, size, trains, .. } = *asked;
+        let (trains, what) = (trains.is_some(), trains.unwrap_or("'*'"));
         let text = format!(
             "name: steps\ndata: {{ source: {{ synthetic: blood_cells }}, image: {{ size: {size} }}, batch: {rows} }}\n\
              backbone: {{ arch: {backbone} }}\nhead: [global_avg_pool, linear: {{ out: classes }}]\n\
              schedule: {{ optimizer: {{ sgd: {{ momentum: 0.9 }} }}, \
-             phases: [{{ name: all, epochs: 1, train: ['*'], lr: 1e-3 }}] }}\n"
+             phases: [{{ name: all, epochs: 1, train: [{what}], lr: 1e-3 }}] }}\n"
         );
         let loaded = spec::load_text("steps.yaml", &text, Path::new("."), &[])?;
         let facts = DataFacts {
@@ -116,7 +145,6 @@ impl Steps {
             fallback: false,
         };
         let plan = Plan::over(&loaded.pipeline, &loaded.dir, facts).map_err(|problems| loaded.error(&problems))?;
-        let device = open_cpu()?;
         let params = Start::of(&plan)?.params(&device, &plan.graph)?;
         let mut net = Net { graph: plan.graph.clone(), params };
         let mut optimizer = State::new(loaded.pipeline.schedule.optimizer.clone());
@@ -134,7 +162,13 @@ impl Steps {
         let rows = self.batch.labels.len();
         let cost: u64 = self.plan.graph.nodes.iter().map(|node| node.multiply_adds).sum();
         println!("{}", json!({ "multiply_adds": cost * rows as u64, "bytes": bytes(&self.plan.graph, rows) }));
-        answer(|| self.once())
+        let device = self.device.clone();
+        answer(|| {
+            self.once()?;
+            // What a GPU was asked for is not done yet.
+            device.try_synchronize().map_err(|error| error.to_string())?;
+            Ok(())
+        })
     }
 
     fn once(&mut self) -> Result<()> {

@@ -5,6 +5,10 @@ use crate::file::Training;
 /// Logits in evaluation, absolute.
 const LOGITS: f32 = 1e-3;
 
+/// On a GPU they may be off by this part of the largest instead, where that is more: sums are taken in another order there,
+/// and some nets of the golden files give logits of a thousand.
+const LOGITS_OF_LARGEST: f32 = if cfg!(feature = "cuda") { 4e-6 } else { 0.0 };
+
 /// Losses, relative.
 const LOSSES: f32 = 1e-2;
 
@@ -51,7 +55,11 @@ impl Spread {
 pub fn logits(what: &str, ours: &[Vec<f32>], torch: &[Vec<f32>]) {
     let difference = largest_difference(ours, torch);
     eprintln!("{what}: largest difference {difference:.1e}");
-    assert!(difference <= LOGITS, "{what}: off by {difference}\nours  {ours:?}\ntorch {torch:?}");
+    let largest = torch.iter().flatten().fold(0.0_f32, |most, logit| most.max(logit.abs()));
+    assert!(
+        difference <= LOGITS.max(LOGITS_OF_LARGEST * largest),
+        "{what}: off by {difference}\nours  {ours:?}\ntorch {torch:?}"
+    );
 }
 
 /// Holds a training against torch's.

@@ -3,12 +3,13 @@
 //! `$RUNNER_LITE0_PTH` (default `/tmp/lite0/efficientnet-lite0-57934424.pth`) is the published
 //! file; where it is missing, these tests say so and pass.
 
+use crate::device::{Device, device, is_there};
 use crate::formula::channels_last;
 use crate::subject::{evaluate, graph};
 use crate::{agreement, file};
 use half::f16;
 use runner::backbones::Arch;
-use runner::engine::{Cpu, KernelSet, Tensor};
+use runner::engine::{KernelSet, Tensor};
 use runner::layers::{AnyLayer, Shape};
 use runner::net::{Graph, Net, Params};
 use runner::random::{Key, Purpose};
@@ -20,6 +21,9 @@ const ARCH: Arch = Arch::EfficientnetLite0;
 const SIZE: usize = 224;
 
 fn published() -> Option<PathBuf> {
+    if !is_there() {
+        return None;
+    }
     let default = || PathBuf::from("/tmp/lite0/efficientnet-lite0-57934424.pth");
     let path = std::env::var_os("RUNNER_LITE0_PTH").map_or_else(default, PathBuf::from);
     if path.is_file() {
@@ -34,26 +38,26 @@ fn shipped() -> PathBuf {
 }
 
 /// `linspace(-1, 1, 3 * 224 * 224)` as (1, 3, 224, 224).
-fn image() -> Tensor<Cpu> {
+fn image() -> Tensor<Device> {
     let last = 3 * SIZE * SIZE - 1;
     let values: Vec<f32> = (0..=last).map(|i| (2.0 * i as f64 / last as f64 - 1.0) as f32).collect();
     let values = channels_last(&values, [1, 3, SIZE, SIZE]);
-    Tensor::from_vec(&Cpu::default(), values, &[1, SIZE, SIZE, 3]).unwrap()
+    Tensor::from_vec(&device(), values, &[1, SIZE, SIZE, 3]).unwrap()
 }
 
 /// The net under a head.
-fn net(head: &[AnyLayer], params: impl FnOnce(&Graph) -> Params<Cpu>) -> Net<Cpu> {
+fn net(head: &[AnyLayer], params: impl FnOnce(&Graph) -> Params<Device>) -> Net<Device> {
     let graph = graph(ARCH, head, Shape::Image { height: SIZE, width: SIZE, channels: 3 });
     let params = params(&graph);
     Net { graph, params }
 }
 
 /// What the net gives for the image.
-fn run(net: &Net<Cpu>, kernels: KernelSet) -> Vec<f32> {
+fn run(net: &Net<Device>, kernels: KernelSet) -> Vec<f32> {
     evaluate(net, &image(), kernels).remove(0)
 }
 
-fn load(path: &Path, graph: &Graph) -> Params<Cpu> {
+fn load(path: &Path, graph: &Graph) -> Params<Device> {
     let allow = Allow { unexpected: vec!["_fc.*".into()], ..Allow::default() };
     let report = weights::report::report(path, graph, Some(ARCH), &allow).unwrap();
     assert_eq!(report.refused, Vec::<String>::new());
@@ -62,7 +66,7 @@ fn load(path: &Path, graph: &Graph) -> Params<Cpu> {
     values.sort_by_key(|(param, _)| *param);
     let tensors = values
         .into_iter()
-        .map(|(param, values)| Tensor::from_vec(&Cpu::default(), values, &graph.params[param].def.dims).unwrap());
+        .map(|(param, values)| Tensor::from_vec(&device(), values, &graph.params[param].def.dims).unwrap());
     Params::new(tensors.collect())
 }
 
@@ -78,14 +82,14 @@ fn relative_difference(a: &[f32], b: &[f32]) -> f32 {
 
 /// How far rounding the parameters to float16 may move the output, relative, in the 2-norm: as far as
 /// the worst of a few random errors of that size, up to 2^-11 of each value.
-fn float16_bound(net: &Net<Cpu>) -> f32 {
+fn float16_bound(net: &Net<Device>) -> f32 {
     let exact = run(net, KernelSet::Fast);
     let moved = (0..4).map(|seed| {
         let mut random = Key::new(seed, Purpose::Augment).stream();
         let mut disturb = |value: f32| value * (1.0 + random.range(-1.0, 1.0) * 2.0_f32.powi(-11));
         let disturbed = net.params.tensors().iter().map(|tensor| {
             let values = tensor.to_vec().into_iter().map(&mut disturb).collect();
-            Tensor::from_vec(&Cpu::default(), values, tensor.dims()).unwrap()
+            Tensor::from_vec(&device(), values, tensor.dims()).unwrap()
         });
         let params = Params::new(disturbed.collect());
         relative_difference(&run(&Net { graph: net.graph.clone(), params }, KernelSet::Fast), &exact)

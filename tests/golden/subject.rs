@@ -1,11 +1,12 @@
 //! A net with the weights and the input of a golden file.
 
 use crate::agreement::Spread;
+use crate::device::{Device, device};
 use crate::file::{Formula, Golden, Trained, Training};
 use crate::state_dict;
 use crate::training::Trainer;
 use runner::backbones::Arch;
-use runner::engine::{Cpu, KernelSet, Tape, Tensor};
+use runner::engine::{KernelSet, Tape, Tensor};
 use runner::layers::{AnyLayer, NormMode, Shape};
 use runner::net::{Builder, Forward, Graph, Net, Params, sequential};
 use runner::random::{Key, Purpose};
@@ -13,8 +14,8 @@ use runner::weights::layout;
 
 pub struct Subject<'a> {
     golden: &'a Golden,
-    net: Net<Cpu>,
-    images: Tensor<Cpu>,
+    net: Net<Device>,
+    images: Tensor<Device>,
 }
 
 impl<'a> Subject<'a> {
@@ -47,7 +48,7 @@ impl<'a> Subject<'a> {
         Spread::of(&exact, &shaken)
     }
 
-    fn train_on(&self, images: &Tensor<Cpu>, kernels: KernelSet, trained: Trained, steps: usize) -> Training {
+    fn train_on(&self, images: &Tensor<Device>, kernels: KernelSet, trained: Trained, steps: usize) -> Training {
         let mut net = self.net.clone();
         let mut trainer = Trainer::new(&mut net, self.golden, trained, kernels);
         let losses = (0..steps).map(|_| trainer.step(images)).collect();
@@ -55,9 +56,9 @@ impl<'a> Subject<'a> {
     }
 }
 
-fn images(golden: &Golden, values: Vec<f32>) -> Tensor<Cpu> {
+fn images(golden: &Golden, values: Vec<f32>) -> Tensor<Device> {
     let [samples, channels, height, width] = golden.input;
-    Tensor::from_vec(&Cpu::default(), values, &[samples, height, width, channels]).unwrap()
+    Tensor::from_vec(&device(), values, &[samples, height, width, channels]).unwrap()
 }
 
 /// Each value one step up or down in `f32`, or as it is; seed 0 changes nothing.
@@ -80,7 +81,7 @@ pub fn graph(arch: Arch, head: &[AnyLayer], input: Shape) -> Graph {
 }
 
 /// What the net gives for each image in evaluation.
-pub fn evaluate(net: &Net<Cpu>, images: &Tensor<Cpu>, kernels: KernelSet) -> Vec<Vec<f32>> {
+pub fn evaluate(net: &Net<Device>, images: &Tensor<Device>, kernels: KernelSet) -> Vec<Vec<f32>> {
     let output = forward(net, images, &mut Tape::off(kernels), &[]);
     let width = output.logits.dims()[1];
     output.logits.to_vec().chunks(width).map(<[f32]>::to_vec).collect()
@@ -88,22 +89,22 @@ pub fn evaluate(net: &Net<Cpu>, images: &Tensor<Cpu>, kernels: KernelSet) -> Vec
 
 /// One forward pass, random layers off.
 pub fn forward(
-    net: &Net<Cpu>,
-    images: &Tensor<Cpu>,
-    tape: &mut Tape<Cpu>,
+    net: &Net<Device>,
+    images: &Tensor<Device>,
+    tape: &mut Tape<Device>,
     norms: &[NormMode],
-) -> runner::net::forward::Output<Cpu> {
+) -> runner::net::forward::Output<Device> {
     let samples: Vec<u64> = (0..images.dims()[0] as u64).collect();
     let run = Forward { tape, training: false, norms, key: Key::new(0, Purpose::Layer), samples: &samples };
     net.forward(images, run).unwrap_or_else(|(node, error)| panic!("{}: {error}", net.graph.nodes[node].name))
 }
 
 /// The weights of the formula.
-fn params(graph: &Graph, formula: Formula) -> Params<Cpu> {
+fn params(graph: &Graph, formula: Formula) -> Params<Device> {
     let values = graph.params.iter().zip(1..).map(|(param, t)| {
         let def = &param.def;
         let values = formula.weights(t, def.role, &layout::file_dims(def));
-        Tensor::from_vec(&Cpu::default(), layout::to_memory(def, &values), &def.dims).unwrap()
+        Tensor::from_vec(&device(), layout::to_memory(def, &values), &def.dims).unwrap()
     });
     Params::new(values.collect())
 }

@@ -1,25 +1,26 @@
 //! The training that the golden files record: SGD with momentum 0.9 and weight decay 1e-4 on every
 //! parameter; what does not train is frozen, its batch norm in inference mode.
 
+use crate::device::{Device, device};
 use crate::file::{Golden, Trained};
 use crate::subject::forward;
 use runner::engine::optimizer::SgdStep;
-use runner::engine::{Cpu, KernelSet, Kernels, Tape, Tensor};
+use runner::engine::{KernelSet, Kernels, Tape, Tensor};
 use runner::layers::NormMode;
 use runner::net::{Net, ParamId};
 
 /// Trains a net.
 pub struct Trainer<'a> {
-    net: &'a mut Net<Cpu>,
-    targets: Tensor<Cpu>,
+    net: &'a mut Net<Device>,
+    targets: Tensor<Device>,
     norms: Vec<NormMode>,
-    velocities: Vec<(ParamId, Tensor<Cpu>)>,
+    velocities: Vec<(ParamId, Tensor<Device>)>,
     sgd: SgdStep,
     kernels: KernelSet,
 }
 
 impl<'a> Trainer<'a> {
-    pub fn new(net: &'a mut Net<Cpu>, golden: &Golden, trained: Trained, kernels: KernelSet) -> Self {
+    pub fn new(net: &'a mut Net<Device>, golden: &Golden, trained: Trained, kernels: KernelSet) -> Self {
         let graph = &net.graph;
         let trains: Vec<bool> =
             graph.nodes.iter().map(|node| trained.contains(&graph.stages[node.stage].name)).collect();
@@ -28,7 +29,7 @@ impl<'a> Trainer<'a> {
         net.params.want_grads(&wanted);
         let velocities = (0..wanted.len())
             .filter(|&param| wanted[param])
-            .map(|param| (param, Tensor::zeros(&Cpu::default(), net.params.get(param).dims()).unwrap()));
+            .map(|param| (param, Tensor::zeros(&device(), net.params.get(param).dims()).unwrap()));
         let mode = |&trains: &bool| if trains { NormMode::Batch } else { NormMode::Inference };
         Trainer {
             targets: targets(golden),
@@ -41,10 +42,10 @@ impl<'a> Trainer<'a> {
     }
 
     /// One step; gives the loss before it.
-    pub fn step(&mut self, images: &Tensor<Cpu>) -> f32 {
+    pub fn step(&mut self, images: &Tensor<Device>) -> f32 {
         let mut tape = Tape::recording(self.kernels);
         let output = forward(self.net, images, &mut tape, &self.norms);
-        let loss = Cpu::cross_entropy(&mut tape, &output.logits, &self.targets).unwrap();
+        let loss = Device::cross_entropy(&mut tape, &output.logits, &self.targets).unwrap();
         let mut gradients = tape.backward(&loss).unwrap();
         for (param, velocity) in &mut self.velocities {
             self.sgd.apply(self.net.params.get_mut(*param), velocity, &mut gradients).unwrap();
@@ -57,11 +58,11 @@ impl<'a> Trainer<'a> {
 }
 
 /// One-hot rows over the batch's size: cross-entropy's mean over the batch.
-fn targets(golden: &Golden) -> Tensor<Cpu> {
+fn targets(golden: &Golden) -> Tensor<Device> {
     let (samples, classes) = (golden.labels.len(), golden.num_classes);
     let mut targets = vec![0.0; samples * classes];
     for (row, &label) in golden.labels.iter().enumerate() {
         targets[row * classes + label] = 1.0 / samples as f32;
     }
-    Tensor::from_vec(&Cpu::default(), targets, &[samples, classes]).unwrap()
+    Tensor::from_vec(&device(), targets, &[samples, classes]).unwrap()
 }

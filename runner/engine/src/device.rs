@@ -6,9 +6,6 @@ pub use dfdx::prelude::Cpu;
 #[cfg(feature = "cuda")]
 pub use dfdx::prelude::Cuda;
 
-#[cfg(feature = "cuda")]
-impl Kernels for Cuda {}
-
 /// A device as a person names it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum DeviceName {
@@ -81,30 +78,22 @@ pub fn open_cpu() -> Result<Cpu> {
     Ok(Cpu::default())
 }
 
+/// Opens the GPU of this number. A process uses one.
 #[cfg(feature = "cuda")]
-fn open_cuda(number: usize) -> Result<Cuda> {
-    let device = Cuda::try_build(number, 0)
-        .map_err(|error| EngineError::NoDevice(format!("GPU {number} cannot be used: {error}")))?;
-    keep_memory(device)
-}
-
-/// Fresh memory costs many times what a pass over it costs, so memory is kept for the next step.
-#[cfg(feature = "cuda")]
-fn keep_memory<D: Kernels>(device: D) -> Result<D> {
-    device.try_enable_cache().map_err(EngineError::device("cache"))?;
-    Ok(device)
+pub fn open_cuda(number: usize) -> Result<Cuda> {
+    super::cuda::open(number)
 }
 
 /// Gives memory back that is kept for later: between phases, whose tensors differ in size.
 pub fn empty_cache<D: Kernels>(device: &D) -> Result<()> {
     super::memory::release();
-    device.try_empty_cache().map_err(EngineError::device("cache"))
+    device.give_back()
 }
 
 /// Keeps no memory for later: see [`memory::keep_nothing`](super::memory::keep_nothing).
 pub fn keep_nothing<D: Kernels>(device: &D) -> Result<()> {
     super::memory::keep_nothing();
-    device.try_disable_cache().map_err(EngineError::device("cache"))
+    device.give_back()
 }
 
 impl std::fmt::Display for DeviceName {

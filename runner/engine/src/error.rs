@@ -36,6 +36,18 @@ pub enum EngineError {
 }
 
 impl EngineError {
+    /// Whether the device has not the memory that was asked for.
+    pub fn is_out_of_memory(&self) -> bool {
+        match self {
+            // As cudarc prints the driver's code, and cuBLAS's.
+            EngineError::Device { message, .. } => {
+                message.contains("CUDA_ERROR_OUT_OF_MEMORY") || message.contains("CUBLAS_STATUS_ALLOC_FAILED")
+            }
+            EngineError::Back { error, .. } => error.is_out_of_memory(),
+            _ => false,
+        }
+    }
+
     /// Puts the operation's name to a device's error.
     pub fn device<E: std::fmt::Display>(operation: &'static str) -> impl FnOnce(E) -> EngineError {
         move |error| EngineError::Device { operation, message: error.to_string() }

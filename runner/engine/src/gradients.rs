@@ -1,7 +1,7 @@
 //! The gradients of a backward pass.
 
 use super::tensor::Flat;
-use super::{EngineError, Kernels, Result, Tensor};
+use super::{EngineError, Kernels, Later, Result, Tensor};
 use dfdx::prelude::{Backward, HasShape, Storage, SumTo, Trace, TryAdd, TryMul};
 
 /// The gradients of a backward pass that is under way.
@@ -45,6 +45,11 @@ impl<D: Kernels> Gradients<D> {
     /// The sum of the squares of `tensor`'s gradient.
     pub fn norm_squared(&mut self, tensor: &Tensor<D>) -> Result<f64> {
         D::gradient_norm_squared(self, tensor)
+    }
+
+    /// The sums of the squares of the gradients of some tensors, which need not be waited for.
+    pub fn norms_squared(&mut self, tensors: &[&Tensor<D>]) -> Result<Later<Vec<f64>>> {
+        D::gradient_norms_squared_later(self, tensors)
     }
 
     /// Multiplies `tensor`'s gradient by `factor`.

@@ -1,10 +1,12 @@
 //! The operations that a device offers.
 
+use super::tensor::Flat;
 use super::{
-    AdamWStep, Foreign, Gradients, Interpolation, Normalization, Pull, Result, SgdStep, Tape, Tensor, Window,
+    AdamWStep, Foreign, Gradients, Interpolation, Later, Normalization, Pull, Result, SgdStep, Tape, Tensor, Window,
     assembled, foreign,
 };
 use dfdx::prelude::{Cache, Device, Synchronize};
+use std::fmt::Debug;
 use std::sync::Arc;
 
 /// An elementwise non-linearity.
@@ -50,14 +52,45 @@ pub struct BatchStatistics<D: Kernels> {
 /// Shapes: images (N, H, W, C), features (N, F), convolution weights (KH, KW, `C_in` / groups,
 /// `C_out`), linear weights (in, out). No gradient is computed for an operand that wants none.
 pub trait Kernels: Device<f32> + Cache + Synchronize {
+    /// What the fast kernels keep the gradient of an operation's result in.
+    type Buffer: Debug + Send + 'static;
+
     /// What it is, for a person.
-    fn describe(&self) -> String {
-        "NVIDIA GPU".to_owned()
-    }
+    fn describe(&self) -> String;
 
     /// What its numbers depend on in their last bits, besides what is computed.
     fn rounding(&self) -> String {
         self.describe()
+    }
+
+    /// dfdx's tensor of what a buffer holds.
+    fn settled(device: &Self, buffer: &Self::Buffer, len: usize) -> Result<Flat<Self>>;
+
+    /// Copies what a buffer holds to the host.
+    fn read(buffer: &Self::Buffer, to: &mut [f32]);
+
+    /// A tensor of these values, which are copied.
+    fn upload(device: &Self, values: &[f32], dims: &[usize]) -> Result<Tensor<Self>> {
+        Tensor::from_vec(device, values.to_vec(), dims)
+    }
+
+    /// The gradient of a scalar to itself.
+    fn one(device: &Self) -> Result<Self::Buffer>;
+
+    /// The most bytes of the device's own memory that were in use at once since this was last asked; `None` where the
+    /// device's memory is the host's.
+    fn take_peak(&self) -> Option<u64> {
+        None
+    }
+
+    /// Gives memory of the device's own back that is kept for later.
+    fn give_back(&self) -> Result<()> {
+        self.try_empty_cache().map_err(super::EngineError::device("cache"))
+    }
+
+    /// Bytes of the device's own memory, and how many of them are free.
+    fn own_memory(&self) -> Option<[u64; 2]> {
+        None
     }
 
     /// Two-dimensional convolution (cross-correlation) without bias.
@@ -249,6 +282,24 @@ pub trait Kernels: Device<f32> + Cache + Synchronize {
         gradients: &mut Gradients<Self>,
     ) -> Result<()> {
         assembled::adamw_step(step, number, param, first, second, gradients)
+    }
+
+    /// `a * of_a + b * of_b`; nothing is recorded.
+    fn blend(a: &Tensor<Self>, of_a: f32, b: &Tensor<Self>, of_b: f32) -> Result<Tensor<Self>> {
+        assembled::blend(a, of_a, b, of_b)
+    }
+
+    /// The sums of the squares of the gradients of some tensors.
+    fn gradient_norms_squared(gradients: &mut Gradients<Self>, tensors: &[&Tensor<Self>]) -> Result<Vec<f64>> {
+        tensors.iter().map(|tensor| Self::gradient_norm_squared(gradients, tensor)).collect()
+    }
+
+    /// The same, read when they are asked for: until then a GPU may go on.
+    fn gradient_norms_squared_later(
+        gradients: &mut Gradients<Self>,
+        tensors: &[&Tensor<Self>],
+    ) -> Result<Later<Vec<f64>>> {
+        Ok(Later::known(Self::gradient_norms_squared(gradients, tensors)?))
     }
 
     /// The sum of the squares of a tensor's gradient.

@@ -111,9 +111,11 @@ impl<D: Kernels> Tape<D> {
     /// The error of a foreign operation is an [`EngineError::Back`].
     pub fn backward(self, loss: &Tensor<D>) -> Result<Gradients<D>> {
         if let Some(passing) = &loss.passing {
-            passing.put(vec![1.0]);
+            passing.put(D::one(loss.device())?);
         }
-        let loss = loss.shaped(())?.put_tape(self.operations.unwrap_or_default());
+        // The way back begins with a scalar of dfdx's; a loss whose gradient has been put in its place is none.
+        let scalar = if loss.passing.is_some() { Tensor::zeros(loss.device(), &[])? } else { loss.clone() };
+        let loss = scalar.shaped(())?.put_tape(self.operations.unwrap_or_default());
         let gradients = loss.try_backward().map_err(EngineError::device("backward"))?;
         self.fault.told()?;
         Ok(Gradients::new(gradients))

@@ -1,5 +1,5 @@
 use super::{Layer, LayerError, NormMode, ParamDef, Pass, Role, Shape, arguments, exactly};
-use crate::engine::{BatchStatistics, Broadcast, Kernels, Tape, Tensor};
+use crate::engine::{BatchStatistics, Kernels, Tensor};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -44,24 +44,13 @@ impl BatchNorm {
         mean: &Tensor<D>,
         variance: &Tensor<D>,
         batch: &BatchStatistics<D>,
-        tape: &Tape<D>,
     ) -> Result<[Tensor<D>; 2], LayerError> {
         let unbiased = batch.count as f64 / (batch.count as f64 - 1.0);
         let mix = |running: &Tensor<D>, found: &Tensor<D>, factor: f64| {
-            let mut off = Tape::off(tape.kernels());
-            let kept = times(&mut off, running, 1.0 - share)?;
-            let new = times(&mut off, found, share * factor)?;
-            Ok::<_, LayerError>(D::add(&mut off, &kept, &new, None)?)
+            D::blend(running, (1.0 - share) as f32, found, (share * factor) as f32)
         };
         Ok([mix(mean, &batch.mean, 1.0)?, mix(variance, &batch.variance, unbiased)?])
     }
-}
-
-/// A vector times a number.
-fn times<D: Kernels>(tape: &mut Tape<D>, vector: &Tensor<D>, factor: f64) -> Result<Tensor<D>, LayerError> {
-    let row = vector.clone().wanting_grad(false).reshape(&[1, vector.len()])?;
-    let factor = Tensor::from_vec(vector.device(), vec![factor as f32], &[1])?;
-    Ok(D::scale(tape, &row, &factor, Broadcast::Sample)?.reshape(vector.dims())?)
 }
 
 impl Layer for BatchNorm {
@@ -106,7 +95,7 @@ impl Layer for BatchNorm {
             NormMode::Mean(before) => 1.0 / (f64::from(before) + 1.0),
             _ => self.momentum,
         };
-        let [mean, variance] = Self::follow(share, mean, variance, &batch, pass.tape)?;
+        let [mean, variance] = Self::follow(share, mean, variance, &batch)?;
         pass.updates.push((2, mean));
         pass.updates.push((3, variance));
         Ok(y)

@@ -35,8 +35,8 @@ pub fn settle(spec: &Pipeline, graph: &Graph, phases: &mut [PhasePlan], problems
 }
 
 /// The largest of `1..=most` that fits, if any does; where one fits, all below it do.
-fn largest(most: usize, fits: impl Fn(usize) -> bool) -> Option<usize> {
-    if !fits(1) {
+pub fn largest(most: usize, fits: impl Fn(usize) -> bool) -> Option<usize> {
+    if most == 0 || !fits(1) {
         return None;
     }
     let (mut fit, mut too_large) = (1, most.saturating_add(1));

@@ -65,6 +65,12 @@ impl Memory {
         Needs::of(graph, phase, spec).in_pieces(piece)
     }
 
+    /// What of it is on a device with memory of its own: copies of weights, and images that wait, are not.
+    pub fn on_device(&self) -> u64 {
+        let parts = [self.parameters, self.gradients, self.optimizer, self.activations, self.scratch];
+        parts.into_iter().fold(0, u64::saturating_add)
+    }
+
     /// All of it.
     pub fn total(&self) -> u64 {
         let of_net = [self.parameters, self.gradients, self.optimizer, self.activations, self.copies, self.scratch];

@@ -2,7 +2,7 @@
 
 mod assemble;
 mod auxiliary;
-mod budget;
+pub mod budget;
 pub mod cache;
 pub mod course;
 pub mod expand;

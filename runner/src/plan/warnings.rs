@@ -3,7 +3,9 @@
 use super::pattern::overview;
 use super::{PhasePlan, penalties, weights};
 use crate::data::DataFacts;
-use crate::net::Graph;
+use crate::engine::DeviceName;
+use crate::net::{Graph, Node};
+use crate::report::number::bytes;
 use crate::spec::Pipeline;
 use crate::weights::LoadReport;
 
@@ -16,7 +18,30 @@ pub fn all(
     data: &DataFacts,
 ) -> Vec<String> {
     let generated = data.fallback.then(|| format!("the images are not those of `data.source`: {}", data.description));
-    generated.into_iter().chain(frozen_random(graph, phases, report)).chain(penalties::warning(spec, phases)).collect()
+    let known = frozen_random(graph, phases, report).into_iter().chain(penalties::warning(spec, phases));
+    generated.into_iter().chain(known).chain(on_host(spec, graph)).collect()
+}
+
+/// Layers of plugins see the host's memory: what they cost on a GPU.
+fn on_host(spec: &Pipeline, graph: &Graph) -> Option<String> {
+    let DeviceName::Cuda(_) = spec.device else { return None };
+    let layers = graph.nodes.iter().filter(|node| node.layer.plugin().is_some());
+    let layers: Vec<&Node> = layers.collect();
+    // Forward its inputs come and its output goes; backward its inputs and the output's gradient come, and gradients of
+    // the inputs go.
+    let values = |node: &Node| {
+        let inputs: usize = node.inputs.iter().map(|&input| graph.shape_of(input).count()).sum();
+        3 * inputs + 2 * node.output.count()
+    };
+    let copied = layers.iter().map(|node| values(node) as u64).sum::<u64>() * spec.data.batch as u64 * 4;
+    let names = layers.iter().map(|node| node.name.as_str());
+    (!layers.is_empty()).then(|| {
+        format!(
+            "layers of plugins run on the host ({}): a training step copies up to {} from and to the GPU for them",
+            overview(names),
+            bytes(copied)
+        )
+    })
 }
 
 /// Random weights that a phase freezes before any phase has trained them: what trains on top of

@@ -198,11 +198,14 @@ impl Observer for Console {
                 });
                 self.say(line);
             }
-            Event::PhaseFinished { phase, reason, restored_epoch, frozen_hash, .. } => {
+            Event::PhaseFinished { phase, reason, restored_epoch, frozen_hash, device_memory, .. } => {
                 let hash = short(frozen_hash);
                 let back =
                     restored_epoch.map_or(String::new(), |epoch| format!("; back to the weights of epoch {epoch}"));
-                let line = format!("  {phase} ends: {reason}{back}; frozen tensors unchanged ({hash})");
+                let memory = device_memory.map_or(String::new(), |memory| {
+                    format!("; at most {} of the GPU's memory ({} planned)", bytes(memory.peak), bytes(memory.estimate))
+                });
+                let line = format!("  {phase} ends: {reason}{back}; frozen tensors unchanged ({hash}){memory}");
                 self.say(style(line).dim().to_string());
             }
             Event::AverageFinished { epochs, val, best } => {

@@ -20,7 +20,7 @@ pub struct Pipeline {
     /// Where to compute: `auto`, `cpu`, `cuda`, `cuda:1`.
     #[serde(default)]
     pub device: crate::engine::DeviceName,
-    /// How the CPU computes: `{ winograd: f4 }`.
+    /// How the device computes: `{ winograd: f4, precision: tf32 }`.
     #[serde(default, skip_serializing_if = "Engine::is_default")]
     pub engine: Engine,
     /// The most memory that training may take, as far as the plan can tell: `2GiB`, `512MiB`, `1.5GB`.

@@ -5,6 +5,7 @@ use crate::data::BadImage;
 use crate::engine::{EngineError, Kernels};
 use crate::layers::LayerError;
 use crate::net::{Net, NodeId};
+use crate::report::number::bytes;
 use crate::weights::WeightsError;
 use std::io;
 use std::path::Path;
@@ -15,6 +16,26 @@ pub enum TrainError {
     /// The device failed.
     #[error(transparent)]
     Engine(#[from] EngineError),
+    /// The device has not the memory that a step takes.
+    #[error(
+        "the GPU has no memory left in phase `{phase}`, for {piece} image{} at once ({error}); it has {}, of which {} \
+         are free",
+        if *piece == 1 { "" } else { "s" }, bytes(*own), bytes(*free)
+    )]
+    OutOfMemory {
+        /// The phase's name.
+        phase: String,
+        /// Images of a batch, or of a piece of it, that are computed at once.
+        piece: usize,
+        /// Bytes of the device.
+        own: u64,
+        /// Of these, free in the end.
+        free: u64,
+        /// What of a batch would fit, by the plan's estimate.
+        fits: Option<usize>,
+        /// The device's words.
+        error: EngineError,
+    },
     /// A layer failed.
     #[error("layer `{node}`: {message}")]
     Layer {
@@ -94,6 +115,11 @@ pub enum TrainError {
 impl TrainError {
     /// Puts the layer's name to its error.
     pub fn layer<D: Kernels>(net: &Net<D>, node: NodeId, error: &LayerError) -> Self {
+        if let LayerError::Engine(error) = error
+            && error.is_out_of_memory()
+        {
+            return TrainError::Engine(error.clone());
+        }
         let node = net.graph.nodes.get(node).map_or_else(|| node.to_string(), |node| node.name.clone());
         TrainError::Layer { node, message: error.to_string() }
     }
@@ -113,7 +139,17 @@ impl TrainError {
     }
 
     /// What to do about it, where that is known.
-    pub fn advice(&self) -> Option<&'static str> {
+    pub fn advice(&self) -> Option<String> {
+        if let TrainError::OutOfMemory { fits, .. } = self {
+            return Some(fits.map_or_else(
+                || "not even one image fits: freeze more, or take smaller images".to_owned(),
+                |fits| format!("`data: {{ micro_batch: {fits} }}` would fit, and takes the same steps"),
+            ));
+        }
+        self.known_advice().map(str::to_owned)
+    }
+
+    fn known_advice(&self) -> Option<&'static str> {
         match self {
             TrainError::NotFinite { first, .. } if matches!(**first, NotFiniteAt::Plugin { .. }) => Some(
                 "watch the plugin with `plugins: { load: [...], guard: true }`, or lower the learning rate; the last good \

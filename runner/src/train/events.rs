@@ -174,6 +174,9 @@ pub enum Event {
         restored_epoch: Option<usize>,
         /// Hash over all frozen tensors: the same as at its start.
         frozen_hash: String,
+        /// What it took of the memory of a device that has its own.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        device_memory: Option<DeviceMemory>,
     },
     /// The run ends.
     RunFinished {
@@ -300,6 +303,15 @@ pub struct KeptFeatures {
     pub bytes: u64,
     /// `memory` or `disk`; `nowhere` where it could not be kept.
     pub place: Place,
+}
+
+/// Memory of a device that has its own, over a phase.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct DeviceMemory {
+    /// The most bytes that were in use at once.
+    pub peak: u64,
+    /// The plan's estimate of that.
+    pub estimate: u64,
 }
 
 /// Samples by split.

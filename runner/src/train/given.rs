@@ -8,7 +8,7 @@ use crate::net::{Activations, Forward, Graph, Net, NodeId, Output, Source};
 /// The first node that is to run, and the activations that it and those after it take.
 pub fn given<D: Kernels>(device: &D, graph: &Graph, batch: &Batch) -> Result<(NodeId, Activations<D>), EngineError> {
     match &batch.features {
-        None => Ok((0, vec![(Source::Image, Tensor::from_vec(device, batch.images.clone(), &batch.dims)?)])),
+        None => Ok((0, vec![(Source::Image, Tensor::from_slice(device, &batch.images, &batch.dims)?)])),
         Some(features) => {
             Ok((features.node, activations(device, graph, batch.labels.len(), features.node, &features.values)?))
         }

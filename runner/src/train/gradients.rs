@@ -1,45 +1,48 @@
 //! Norms and clipping of gradients, by group.
 
-use crate::engine::{Gradients, Kernels, Result};
+use crate::engine::{Gradients, Kernels, Later, Result, Tensor};
 use crate::net::Net;
 use crate::plan::PhasePlan;
 use crate::regularize::{Regularization, clip_grad_norm};
 
 /// The norm of the gradient of each group of the phase.
-pub fn norms<D: Kernels>(phase: &PhasePlan, net: &Net<D>, gradients: &mut Gradients<D>) -> Result<Vec<f64>> {
-    phase
-        .groups
-        .iter()
-        .map(|group| {
-            let squares = group.params.iter().map(|&param| gradients.norm_squared(net.params.get(param)));
-            Ok(squares.sum::<Result<f64>>()?.sqrt())
-        })
-        .collect()
+pub fn norms<D: Kernels>(phase: &PhasePlan, net: &Net<D>, gradients: &mut Gradients<D>) -> Result<Later<Vec<f64>>> {
+    let params: Vec<&Tensor<D>> =
+        phase.groups.iter().flat_map(|group| &group.params).map(|&param| net.params.get(param)).collect();
+    let squares = gradients.norms_squared(&params)?;
+    let counts: Vec<usize> = phase.groups.iter().map(|group| group.params.len()).collect();
+    Ok(Later::new(move || {
+        let mut squares = squares.get()?.into_iter();
+        Ok(counts.into_iter().map(|count| squares.by_ref().take(count).sum::<f64>().sqrt()).collect())
+    }))
 }
 
 /// Clips gradients as the phase says, or else the regularization: by the norm over all that trains, then by value.
+/// Their norms are waited for only where they are needed for it.
 pub fn clip<D: Kernels>(
     phase: &PhasePlan,
     regularization: &Regularization,
     net: &Net<D>,
     gradients: &mut Gradients<D>,
-    norms: &[f64],
-) -> Result<()> {
+    mut norms: Later<Vec<f64>>,
+) -> Result<Later<Vec<f64>>> {
     let params = || phase.groups.iter().flat_map(|group| group.params.iter());
     if let Some(bound) = phase.clip_grad_norm.or(regularization.clip_grad_norm) {
-        let factor = clip_grad_norm::factor(total(norms), bound);
+        let known = norms.get()?;
+        let factor = clip_grad_norm::factor(total(&known), bound);
         if factor < 1.0 {
             for &param in params() {
                 gradients.scale(net.params.get(param), factor as f32)?;
             }
         }
+        norms = Later::known(known);
     }
     if let Some(bound) = phase.clip_grad_value.or(regularization.clip_grad_value) {
         for &param in params() {
             gradients.clip(net.params.get(param), bound as f32)?;
         }
     }
-    Ok(())
+    Ok(norms)
 }
 
 /// The norm over all groups.

@@ -13,7 +13,7 @@ use crate::net::Net;
 
 /// The mean squared error of a batch's reconstructions, over all values, on the tape.
 pub fn loss<D: Kernels>(tape: &mut Tape<D>, output: &Tensor<D>, batch: &Batch) -> Result<Tensor<D>, TrainError> {
-    let target = Tensor::from_vec(output.device(), batch.images.clone(), &batch.dims)?;
+    let target = Tensor::from_slice(output.device(), &batch.images, &batch.dims)?;
     Ok(D::mean_squared_error(tape, output, &target)?)
 }
 

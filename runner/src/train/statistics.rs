@@ -25,7 +25,7 @@ pub fn take_anew<D: Kernels>(
         let batch = batch?;
         let mean = |&norm: &NormMode| if norm == NormMode::Batch { NormMode::Mean(before) } else { norm };
         let norms: Vec<NormMode> = norms.iter().map(mean).collect();
-        let images = Tensor::from_vec(device, batch.images.clone(), &batch.dims)?;
+        let images = Tensor::from_slice(device, &batch.images, &batch.dims)?;
         let run = Forward {
             tape: &mut Tape::off(KernelSet::default()),
             training: true,

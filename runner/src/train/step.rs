@@ -76,12 +76,12 @@ pub fn step<D: Kernels>(
         moved.take(net, passed.buffers);
     }
     let Some(mut gradients) = so_far else { return Ok(report) };
-    let gradient_norms = gradients::norms(context.phase, net, &mut gradients)?;
-    gradients::clip(context.phase, context.regularization, net, &mut gradients, &gradient_norms)?;
+    let norms = gradients::norms(context.phase, net, &mut gradients)?;
+    let norms = gradients::clip(context.phase, context.regularization, net, &mut gradients, norms)?;
     context.penalties.add(context.phase, net, &mut gradients, number)?;
     optimizer.step(context.phase, net, &mut gradients, factors.into())?;
     context.penalties.bound(context.phase, net)?;
-    Ok(StepReport { gradient_norms, ..report })
+    Ok(StepReport { gradient_norms: norms.get()?, ..report })
 }
 
 /// What a piece of a batch gives.
@@ -115,7 +115,7 @@ fn pass<D: Kernels>(
     let (loss_tensor, correct) = if net.graph.reconstructs() {
         (reconstruct::loss(&mut tape, &output.logits, piece)?, 0)
     } else {
-        let targets = Tensor::from_vec(context.device, targets.to_vec(), &[piece.labels.len(), classes])?;
+        let targets = Tensor::from_slice(context.device, targets, &[piece.labels.len(), classes])?;
         let loss_tensor = context.regularization.loss(&mut tape, &output.logits, &targets)?;
         let logits = output.logits.to_vec();
         let rows = logits.chunks_exact(classes).zip(&piece.labels);

@@ -37,7 +37,7 @@ pub use conv::conv2d;
 pub use conv_batch_norm::conv2d_batch_norm;
 pub use conv_transpose::conv_transpose2d;
 pub use cross_entropy::cross_entropy;
-pub use elementwise::{concat, scale};
+pub use elementwise::{blend, concat, scale};
 pub use focal::focal_loss;
 pub use linear::{add_bias, matmul};
 pub use penalty::{add_to_gradient, approach, limit_norms, pull};

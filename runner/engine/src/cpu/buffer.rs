@@ -112,7 +112,7 @@ enum Place {
     /// In dfdx's store, zeros at first: that of a leaf, which is still there after the pass.
     Kept(Box<Find>),
     /// That of the result of an operation; nothing at first.
-    Passing(Passing),
+    Passing(Passing<Vec<f32>>),
 }
 
 /// The place of one tensor's gradient in a backward pass.
@@ -187,7 +187,7 @@ impl Slot {
     fn so_far(&self, flow: &mut Flow) -> Backward<Vec<f32>> {
         Ok(match &self.place {
             Place::Kept(find) => std::mem::take(&mut **find(flow)?),
-            Place::Passing(passing) => passing.take(),
+            Place::Passing(passing) => passing.take().unwrap_or_default(),
         })
     }
 }

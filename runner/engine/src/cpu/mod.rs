@@ -46,10 +46,12 @@ mod weight_gradient;
 mod wide;
 mod winograd;
 
+use super::tensor::Flat;
 use super::{
-    Activation, AdamWStep, BatchStatistics, Broadcast, Cpu, Foreign, Gradients, Interpolation, KernelSet, Kernels,
-    Normalization, Pull, Result, SgdStep, Tape, Tensor, Window, assembled,
+    Activation, AdamWStep, BatchStatistics, Broadcast, Cpu, EngineError, Foreign, Gradients, Interpolation, KernelSet,
+    Kernels, Normalization, Pull, Result, SgdStep, Tape, Tensor, Window, assembled,
 };
+use dfdx::prelude::TensorFromVec;
 use std::sync::Arc;
 
 pub use simd::instructions;
@@ -65,6 +67,8 @@ macro_rules! choose {
 }
 
 impl Kernels for Cpu {
+    type Buffer = Vec<f32>;
+
     fn describe(&self) -> String {
         let threads = rayon::current_num_threads();
         format!("CPU, {threads} thread{}, {}", if threads == 1 { "" } else { "s" }, instructions())
@@ -72,6 +76,19 @@ impl Kernels for Cpu {
 
     fn rounding(&self) -> String {
         format!("CPU, {}, {:?}", instructions(), super::Winograd::chosen())
+    }
+
+    fn settled(device: &Self, buffer: &Vec<f32>, _: usize) -> Result<Flat<Self>> {
+        let count = buffer.len();
+        device.try_tensor_from_vec(buffer.clone(), (count,)).map_err(EngineError::device("copy"))
+    }
+
+    fn read(buffer: &Vec<f32>, to: &mut [f32]) {
+        to.copy_from_slice(buffer);
+    }
+
+    fn one(_: &Self) -> Result<Vec<f32>> {
+        Ok(vec![1.0])
     }
 
     fn conv2d(

@@ -1,7 +1,7 @@
 //! Compares an operation with a reference, forward and backward.
 
 use super::random::{Key, Purpose};
-use crate::{Cpu, KernelSet, Result, Tape, Tensor};
+use crate::{Cpu, KernelSet, Kernels, Result, Tape, Tensor};
 
 /// Both sets of kernels.
 pub const BOTH: [KernelSet; 2] = [KernelSet::Fast, KernelSet::Assembled];
@@ -9,7 +9,9 @@ pub const BOTH: [KernelSet; 2] = [KernelSet::Fast, KernelSet::Assembled];
 /// Coordinates of each operand whose derivative is taken by finite differences.
 const COORDINATES: usize = 16;
 
-type Operation<'a> = &'a dyn Fn(&mut Tape<Cpu>, &[Tensor<Cpu>]) -> Result<Tensor<Cpu>>;
+/// An operation on a device.
+pub type OperationOn<'a, D> = &'a dyn Fn(&mut Tape<D>, &[Tensor<D>]) -> Result<Tensor<D>>;
+type Operation<'a> = OperationOn<'a, Cpu>;
 
 /// An operation, its operands, and what it should give.
 pub struct Check<'a> {
@@ -36,7 +38,7 @@ pub fn normal(seed: u64, dims: &[usize]) -> (Vec<usize>, Vec<f32>) {
 }
 
 /// The tensors of some operands; those in `wanting` want gradients.
-pub fn tensors(device: &Cpu, operands: &[(Vec<usize>, Vec<f32>)], wanting: &[usize]) -> Vec<Tensor<Cpu>> {
+pub fn tensors<D: Kernels>(device: &D, operands: &[(Vec<usize>, Vec<f32>)], wanting: &[usize]) -> Vec<Tensor<D>> {
     let tensor = |(number, (dims, values)): (usize, &(Vec<usize>, Vec<f32>))| {
         Tensor::from_vec(device, values.clone(), dims).unwrap().wanting_grad(wanting.contains(&number))
     };
@@ -44,10 +46,10 @@ pub fn tensors(device: &Cpu, operands: &[(Vec<usize>, Vec<f32>)], wanting: &[usi
 }
 
 /// Output and gradients of `sum(weights * operation)`.
-pub fn run(
+pub fn run<D: Kernels>(
     kernels: KernelSet,
-    operation: Operation,
-    tensors: &[Tensor<Cpu>],
+    operation: OperationOn<D>,
+    tensors: &[Tensor<D>],
     weights: &[f32],
 ) -> (Vec<f32>, Vec<Vec<f32>>) {
     let mut tape = Tape::recording(kernels);
@@ -56,7 +58,7 @@ pub fn run(
     let count = y.len();
     let weights = Tensor::from_vec(y.device(), weights[..count].to_vec(), &[count, 1]).unwrap();
     let flat = y.reshape(&[1, count]).unwrap();
-    let loss = crate::Kernels::matmul(&mut tape, &flat, &weights).unwrap().reshape(&[]).unwrap();
+    let loss = D::matmul(&mut tape, &flat, &weights).unwrap().reshape(&[]).unwrap();
     let mut gradients = tape.backward(&loss).unwrap();
     (y.to_vec(), tensors.iter().map(|tensor| gradients.of(tensor).unwrap().to_vec()).collect())
 }

@@ -3,6 +3,8 @@
 mod alone;
 pub mod check;
 mod conv;
+#[cfg(feature = "cuda")]
+mod cuda;
 mod decoder;
 mod elementwise;
 mod focal;

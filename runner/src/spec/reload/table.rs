@@ -41,7 +41,7 @@ pub const ROWS: &[Row] = &[
     row(Restart, &[""], &["name"], "The run's directory is named by it."),
     row(Restart, &[""], &["seed"], "All that is random depends on it, and much has been drawn."),
     row(Restart, &[""], &["device"], "The net is there."),
-    row(Restart, &["engine"], &["", "winograd"], "What was computed before would have other last bits."),
+    row(Restart, &["engine"], &["", "winograd", "precision"], "What was computed before would have other last bits."),
     row(Restart, &[""], &["task"], "Another task needs another net."),
     row(Now, &["checkpoint"], &["", "every", "keep"], "It is looked at after each step."),
     row(

@@ -4,7 +4,8 @@ use super::{Run, Split, averages, phase_at};
 use crate::engine::Kernels;
 use crate::net::Exit;
 use crate::optim::Clock;
-use crate::plan::PhasePlan;
+use crate::plan::memory::Needs;
+use crate::plan::{PhasePlan, budget};
 use crate::random::{Key, Purpose};
 use crate::regularize::Verdict;
 use crate::train::factors::Factors;
@@ -143,7 +144,8 @@ impl<D: Kernels> Run<'_, D> {
             };
             let place = self.position.step_in_epoch as u64;
             let batch = mix::vary(self.device, &self.net, (&plan, phase), batch, epoch as u64, place)?;
-            let report = step(&context, &mut self.net, &mut self.optimizer, &batch, factors, self.position.step)?;
+            let report = step(&context, &mut self.net, &mut self.optimizer, &batch, factors, self.position.step);
+            let report = report.map_err(|error| self.in_phase(phase, error))?;
             if !report.loss.is_finite() {
                 let first = not_finite::first(&context, &self.net, &batch).unwrap_or(NotFiniteAt::Nowhere);
                 return Err(self.not_finite(phase, &report, first));
@@ -183,6 +185,19 @@ impl<D: Kernels> Run<'_, D> {
         sums.factors = factors;
         *last_norms = report.gradient_norms;
         Ok(())
+    }
+
+    /// Says which phase it was that the device has no memory for, and what would fit.
+    fn in_phase(&self, phase: &PhasePlan, error: TrainError) -> TrainError {
+        match (error, self.device.own_memory()) {
+            (TrainError::Engine(error), Some([own, free])) if error.is_out_of_memory() => {
+                let piece = phase.micro_batch;
+                let needs = Needs::of(&self.net.graph, phase, &self.job.plan.spec);
+                let fits = budget::largest(piece / 2, |piece| needs.in_pieces(piece).on_device() <= own);
+                TrainError::OutOfMemory { phase: phase.name.clone(), piece, own, free, fits, error }
+            }
+            (error, _) => error,
+        }
     }
 
     fn not_finite(&self, phase: &PhasePlan, report: &StepReport, first: NotFiniteAt) -> TrainError {

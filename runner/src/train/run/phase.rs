@@ -5,6 +5,8 @@ use crate::engine::Kernels;
 use crate::engine::device::empty_cache;
 use crate::net::Params;
 use crate::plan::PhasePlan;
+use crate::plan::memory::Needs;
+use crate::train::events::DeviceMemory;
 use crate::train::state::{EpochState, Position, Stage};
 use crate::train::{Event, TrainError, announce, frozen};
 use std::sync::Arc;
@@ -39,6 +41,7 @@ impl<D: Kernels> Run<'_, D> {
         self.net.params.want_grads(&phase.trainable(self.net.graph.params.len()));
         self.net.graph.leave_by(phase.exit);
         empty_cache(self.device)?;
+        self.device.take_peak();
         self.open_cache()?;
         Ok(frozen::hash(&self.net, &phase.frozen))
     }
@@ -64,6 +67,10 @@ impl<D: Kernels> Run<'_, D> {
             step: self.position.step,
             restored_epoch,
             frozen_hash,
+            device_memory: self.device.take_peak().map(|peak| {
+                let needs = Needs::of(&self.net.graph, phase, &plan.spec);
+                DeviceMemory { peak, estimate: needs.in_pieces(phase.micro_batch).on_device() }
+            }),
         })?;
         if and_run {
             return Ok(Some(Stage::Ending { reason }));
