@@ -5,6 +5,7 @@ use crate::data::BadImage;
 use crate::engine::{EngineError, Kernels};
 use crate::layers::LayerError;
 use crate::net::{Net, NodeId};
+use crate::ranks::RankFault;
 use crate::weights::WeightsError;
 use std::io;
 use std::path::Path;
@@ -15,6 +16,9 @@ pub enum TrainError {
     /// The device failed.
     #[error(transparent)]
     Engine(#[from] EngineError),
+    /// The ranks that train together cannot go on.
+    #[error(transparent)]
+    Ranks(#[from] RankFault),
     /// A layer failed.
     #[error("layer `{node}`: {message}")]
     Layer {
