@@ -183,6 +183,7 @@ impl<D: Kernels> Steps<D> {
             targets: &LossTargets::plain(),
             penalties: &Penalties::none(),
             key: Key::new(0, Purpose::Layer),
+            shared: None,
         };
         step(&context, &mut self.net, &mut self.optimizer, &self.batch, 1.0, 0)?;
         Ok(())

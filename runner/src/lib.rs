@@ -23,6 +23,7 @@ pub mod optim;
 pub mod plan;
 pub mod plugin;
 pub mod random;
+pub mod ranks;
 pub mod regularize;
 pub mod report;
 pub mod spec;

@@ -110,3 +110,22 @@ fn a_pipe_that_closes_early_is_no_crash() {
     let output = std::process::Command::new("sh").args(["-c", &script]).current_dir(place.path()).output().unwrap();
     assert!(!String::from_utf8_lossy(&output.stderr).contains("panicked"), "{output:?}");
 }
+
+/// Without MPI the processes that mpirun starts would each do the whole run.
+#[cfg(not(feature = "mpi"))]
+#[test]
+fn one_of_several_processes_says_how_to_build_for_that() {
+    let place = Place::new();
+    place.write("spec.yaml", SMALL);
+    let run = |rank: &str| {
+        let mut command = place.runner(&["spec.yaml", "--run-dir", "run"]);
+        command.env("OMPI_COMM_WORLD_SIZE", "2").env("OMPI_COMM_WORLD_RANK", rank);
+        command.assert()
+    };
+    let expected = "error: mpirun has started 2 processes, and this runner is built without MPI, so that each would train for \
+                    itself: build it with `--features mpi`, or start it without mpirun\n";
+    run("0").code(2).stdout("").stderr(expected);
+    // mpirun stops all as soon as one fails.
+    run("1").success().stdout("").stderr("");
+    assert!(!place.path().join("run").exists());
+}

@@ -116,6 +116,7 @@ fn train(case: &Case, net: &mut Net<Device>) -> Vec<f64> {
         targets: &LossTargets::plain(),
         penalties: &Penalties::none(),
         key: Key::new(0, Purpose::Layer),
+        shared: None,
     };
     let mut history = History::default();
     let steps = case.lr.len() as u64;

@@ -95,7 +95,8 @@ pub fn forward(
     norms: &[NormMode],
 ) -> runner::net::forward::Output<Device> {
     let samples: Vec<u64> = (0..images.dims()[0] as u64).collect();
-    let run = Forward { tape, training: false, norms, key: Key::new(0, Purpose::Layer), samples: &samples };
+    let run =
+        Forward { tape, training: false, norms, key: Key::new(0, Purpose::Layer), samples: &samples, joined: None };
     net.forward(images, run).unwrap_or_else(|(node, error)| panic!("{}: {error}", net.graph.nodes[node].name))
 }
 

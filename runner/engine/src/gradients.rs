@@ -42,6 +42,12 @@ impl<D: Kernels> Gradients<D> {
         read(&mut self.0, tensor)
     }
 
+    /// Puts `values` in the place of `tensor`'s gradient.
+    pub fn put(&mut self, tensor: &Tensor<D>, values: Vec<f32>) -> Result<()> {
+        let values = Tensor::from_vec(tensor.device(), values, tensor.dims())?;
+        self.set(tensor, values.flat().clone())
+    }
+
     /// The sum of the squares of `tensor`'s gradient.
     pub fn norm_squared(&mut self, tensor: &Tensor<D>) -> Result<f64> {
         D::gradient_norm_squared(self, tensor)

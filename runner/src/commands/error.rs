@@ -4,6 +4,7 @@ use crate::data::{BadImage, DataError};
 use crate::engine::EngineError;
 use crate::plugin::PluginError;
 use crate::plugin::new::NewError;
+use crate::ranks::RankFault;
 use crate::spec::SpecError;
 use crate::train::TrainError;
 use crate::weights::WeightsError;
@@ -36,6 +37,9 @@ pub enum CommandError {
     /// A weight file cannot be read.
     #[error(transparent)]
     Weights(#[from] WeightsError),
+    /// The ranks that train together cannot go on.
+    #[error(transparent)]
+    Ranks(#[from] RankFault),
     /// The run failed.
     #[error(transparent)]
     Train(#[from] TrainError),
@@ -51,7 +55,10 @@ impl CommandError {
     /// The exit code: 2 where the spec, the arguments or a plugin are wrong, else 1.
     pub fn exit_code(&self) -> u8 {
         match self {
-            CommandError::Spec(_) | CommandError::Arguments(_) | CommandError::Plugin(_) => 2,
+            CommandError::Spec(_)
+            | CommandError::Arguments(_)
+            | CommandError::Plugin(_)
+            | CommandError::Ranks(RankFault::NoMpi { .. }) => 2,
             CommandError::NewPlugin(error) if !matches!(error, NewError::Write { .. }) => 2,
             _ => 1,
         }

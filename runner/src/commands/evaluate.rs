@@ -9,6 +9,7 @@ use crate::data::{self, Dataset, Loader};
 use crate::engine::Kernels;
 use crate::engine::device::DeviceTask;
 use crate::metrics::Confusion;
+use crate::ranks::Ranks;
 use crate::report::scores;
 use crate::spec::Pipeline;
 use crate::train::evaluate::{Evaluation, evaluate_views};
@@ -142,6 +143,13 @@ impl DeviceTask for Evaluate {
             spec.data.workers(),
         );
         let (views, batch) = (spec.augmentation.test_views(), spec.data.batch.min(self.trained.piece));
-        Ok(evaluate_views(&device, &net, views, |view| loader.view(&self.samples, batch, view), |_| ())?)
+        Ok(evaluate_views(
+            &device,
+            &net,
+            &Ranks::alone(),
+            views,
+            |view| loader.view(&self.samples, batch, view),
+            |_| (),
+        )?)
     }
 }

@@ -3,6 +3,7 @@
 use super::CommandError;
 use super::run::{given_run_dir, one, open_data};
 use crate::plan::Plan;
+use crate::ranks::Ranks;
 use crate::report::FoldScores;
 use crate::spec::Loaded;
 use crate::train::run::Outcome;
@@ -25,12 +26,13 @@ pub fn run(
         println!("{}", console::style(format!("fold {fold} of {folds}")).bold());
         loaded.pipeline.data.split.fold = Some(fold);
         let plan = Plan::new(&loaded.pipeline, &loaded.dir).map_err(|problems| loaded.error(&problems))?;
-        let (data, bad) = open_data(&plan, &loaded.dir)?;
+        let (data, bad) = open_data(&plan, &loaded.dir, &Ranks::alone())?;
         let dir = given_run_dir(path.join(format!("fold-{fold}")))?;
         let mut origin = origin.clone();
         origin.sets.push(format!("data.split.fold={fold}"));
         // The folds are comparable only if all go by one spec.
-        if one(&loaded, plan, data, bad, &dir, stop.clone(), (&origin, None))? == Outcome::Interrupted {
+        if one(&loaded, plan, data, bad, &dir, stop.clone(), (&origin, None), &Ranks::alone())? == Outcome::Interrupted
+        {
             return Ok(Outcome::Interrupted);
         }
         scores.push(test_scores(&dir)?);

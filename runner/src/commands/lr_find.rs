@@ -9,6 +9,7 @@ use crate::engine::Kernels;
 use crate::engine::device::DeviceTask;
 use crate::net::Net;
 use crate::plan::{PhasePlan, Plan};
+use crate::ranks::Ranks;
 use crate::report::lr_curve;
 use crate::report::number::rate;
 use crate::spec::{LearningRate, PerGroup};
@@ -49,7 +50,7 @@ pub fn run(args: &LrFindArgs, out: &mut impl Write) -> Result<(), CommandError> 
     let range = range(args)?;
     let (loaded, plan) = super::plan::load(&args.spec.spec, &args.spec.sets)?;
     let (number, phase) = phase_of(&plan, args.phase.as_deref())?;
-    let (data, _) = open_data(&plan, &loaded.dir)?;
+    let (data, _) = open_data(&plan, &loaded.dir, &Ranks::alone())?;
     let (name, batch) = (&plan.spec.name, plan.spec.data.batch);
     writeln!(
         out,
@@ -59,7 +60,7 @@ pub fn run(args: &LrFindArgs, out: &mut impl Write) -> Result<(), CommandError> 
         rate(range.from),
         rate(range.to)
     )?;
-    let task = Find { plan: &plan, phase, data, range, stop: stop_on_interrupt() };
+    let task = Find { plan: &plan, phase, data, range, stop: stop_on_interrupt(&Ranks::alone()) };
     let curve = on_device(&plan.spec, task)??;
     let suggestion = curve.suggestion();
     writeln!(out, "{}", lr_curve::text(&curve, suggestion.as_ref()))?;

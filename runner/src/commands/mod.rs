@@ -20,11 +20,13 @@ pub mod replay;
 pub mod resume;
 pub mod run;
 pub mod schema;
+mod together;
 pub mod trained;
 
 pub use error::CommandError;
 
 use crate::engine::device::set_threads;
+use crate::ranks::{self, Ranks};
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -50,7 +52,8 @@ struct GlobalArgs {
     /// Say more: -v what is done, -vv everything.
     #[arg(short, long, action = clap::ArgAction::Count, global = true)]
     verbose: u8,
-    /// Threads that compute; by default, as many as there are cores.
+    /// Threads that compute; by default, as many as there are cores. Of several ranks each has as many; by default they
+    /// share the cores.
     #[arg(long, value_name = "N", global = true)]
     threads: Option<std::num::NonZeroUsize>,
 }
@@ -141,38 +144,54 @@ enum Command {
 /// Parses the arguments and runs the command.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
-    start_log(cli.global.verbose);
-    let threads = cli.global.threads.map_or(Ok(()), |count| set_threads(count.get()).map_err(CommandError::from));
-    match threads.and_then(|()| dispatch(cli)) {
-        Ok(code) => code,
-        Err(error) => {
-            error.show();
-            ExitCode::from(error.exit_code())
+    match ranks::join() {
+        Ok(joined) if joined.ranks.are_several() => together::main(cli, &joined.ranks),
+        Ok(joined) => {
+            start_log(cli.global.verbose, true);
+            ended(alone(cli, &joined.ranks))
         }
+        // The launcher stops all of them as soon as one fails, which is to be the one that speaks.
+        Err(_) if !ranks::speaks() => ExitCode::SUCCESS,
+        Err(fault) => ended(Err(fault.into())),
     }
 }
 
-fn dispatch(cli: Cli) -> Result<ExitCode, CommandError> {
+fn alone(cli: Cli, ranks: &Ranks) -> Result<ExitCode, CommandError> {
+    if let Some(count) = cli.global.threads {
+        set_threads(count.get())?;
+    }
+    dispatch(cli, ranks)
+}
+
+/// What the program ends with; an error is shown.
+fn ended(result: Result<ExitCode, CommandError>) -> ExitCode {
+    result.unwrap_or_else(|error| {
+        error.show();
+        ExitCode::from(error.exit_code())
+    })
+}
+
+fn dispatch(cli: Cli, ranks: &Ranks) -> Result<ExitCode, CommandError> {
     let mut out = std::io::stdout().lock();
     match (cli.command, cli.run) {
         (Some(Command::Run(args)), _) | (None, Some(args)) => {
             drop(out);
-            return run::run(&args);
+            return run::run(&args, ranks);
         }
         (Some(Command::Resume { run, watch }), _) => {
             drop(out);
-            return resume::run(&run, &watch);
+            return resume::run(&run, &watch, ranks);
         }
         (Some(Command::Replay { run, run_dir }), _) => {
             drop(out);
-            return replay::run(&run, run_dir);
+            return replay::run(&run, run_dir, ranks);
         }
         (None, None) => {
             use clap::CommandFactory;
             let _ = Cli::command().print_help();
             return Ok(ExitCode::from(2));
         }
-        (Some(Command::Plan { spec, json }), _) => plan::run(&spec.spec, &spec.sets, json, &mut out)?,
+        (Some(Command::Plan { spec, json }), _) => plan::run(&spec.spec, &spec.sets, json, ranks, &mut out)?,
         (Some(Command::Check { spec }), _) => check::run(&spec.spec, &spec.sets, &mut out)?,
         (Some(Command::LrFind(args)), _) => lr_find::run(&args, &mut out)?,
         (Some(Command::Augment(args)), _) => augment::run(&args, &mut out)?,
@@ -193,9 +212,10 @@ fn dispatch(cli: Cli) -> Result<ExitCode, CommandError> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Logs go to stderr: warnings, or what `-v` and `RUST_LOG` ask for.
-fn start_log(verbose: u8) {
-    let level = ["warn", "runner=info", "runner=debug"][usize::from(verbose.min(2))];
+/// Logs go to stderr: warnings, or what `-v` and `RUST_LOG` ask for. Of several ranks the first warns.
+fn start_log(verbose: u8, warns: bool) {
+    let least = if warns { "warn" } else { "error" };
+    let level = [least, "runner=info", "runner=debug"][usize::from(verbose.min(2))];
     let filter = tracing_subscriber::EnvFilter::try_from_default_env()
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(level));
     tracing_subscriber::fmt()

@@ -4,6 +4,7 @@ use super::CommandError;
 use crate::data::cache::{self, Expected, Leads};
 use crate::data::open;
 use crate::plan::Plan;
+use crate::ranks::Ranks;
 use crate::report::{ImagesReport, PlanReport};
 use crate::spec::{self, Loaded, Override, SpecError};
 use std::io::{self, Write};
@@ -11,13 +12,19 @@ use std::path::Path;
 
 /// Prints the plan of a spec, for a person or as JSON. `sets` are values in place of the spec's, as
 /// `schedule.phases.0.epochs=1`.
-pub fn run(spec: &Path, sets: &[String], json: bool, out: &mut impl Write) -> Result<(), CommandError> {
+///
+/// Of several ranks the first does it.
+pub fn run(spec: &Path, sets: &[String], json: bool, ranks: &Ranks, out: &mut impl Write) -> Result<(), CommandError> {
     let (loaded, plan) = load(spec, sets)?;
     let report = PlanReport { cache: cache(&plan, &loaded.dir), ..PlanReport::of(&plan) };
     if json {
         serde_json::to_writer_pretty(&mut *out, &report).map_err(io::Error::from)?;
         writeln!(out)?;
     } else {
+        if ranks.are_several() {
+            let (count, batch) = (ranks.count(), plan.spec.data.batch);
+            writeln!(out, "{count} ranks, batch {batch} each: {} a step", count * batch)?;
+        }
         write!(out, "{report}")?;
     }
     Ok(out.flush()?)
@@ -58,8 +65,8 @@ mod tests {
     fn the_same_plan_for_a_person_and_for_programs() {
         let (mut text, mut json) = (Vec::new(), Vec::new());
         let sets = sets(&["schedule.phases.0.epochs=3"]);
-        run(&spec("from_scratch.yaml"), &sets, false, &mut text).unwrap();
-        run(&spec("from_scratch.yaml"), &sets, true, &mut json).unwrap();
+        run(&spec("from_scratch.yaml"), &sets, false, &Ranks::alone(), &mut text).unwrap();
+        run(&spec("from_scratch.yaml"), &sets, true, &Ranks::alone(), &mut json).unwrap();
         let text = String::from_utf8(text).unwrap();
         let json: serde_json::Value = serde_json::from_slice(&json).unwrap();
         assert!(text.starts_with("from_scratch\n"), "{text}");
@@ -88,7 +95,7 @@ mod tests {
     #[test]
     fn problems_point_into_the_file_or_the_override() {
         let sets = sets(&["schedule.phases.0.train=[haed]", "data.image.size=2"]);
-        let error = run(&spec("from_scratch.yaml"), &sets, false, &mut Vec::new()).unwrap_err();
+        let error = run(&spec("from_scratch.yaml"), &sets, false, &Ranks::alone(), &mut Vec::new()).unwrap_err();
         let CommandError::Spec(error) = error else { panic!("{error}") };
         let text = error.render(false);
         assert!(text.contains("--set:1:") && text.contains("did you mean `head`?"), "{text}");

@@ -1,14 +1,14 @@
 //! `runner replay RUN`.
 
 use super::CommandError;
-use super::on_device::on_device;
+use super::on_device::on_own_device;
 use super::resume::kept;
-use super::run::{Train, exit_code, given_run_dir, held, open_data, run_dir_of, stop_on_interrupt};
+use super::run::{Train, exit_code, given_run_dir, locked, open_data, run_dir_of, stop_on_interrupt};
 use crate::cache;
-use crate::train::lock::RunLock;
+use crate::ranks::Ranks;
 use crate::train::reload::Replayed;
 use crate::train::reload::replayed::Past;
-use crate::train::run::{Job, Outcome};
+use crate::train::run::{Job, Outcome, workers};
 use crate::train::specs::{self, FIRST, Origin};
 use crate::train::{RunDir, TrainError};
 use crate::weights::WeightFile;
@@ -19,33 +19,59 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 /// Trains as a run was trained, and compares the weights. Exit code 1 where they differ.
-pub fn run(run: &Path, run_dir: Option<PathBuf>) -> Result<ExitCode, CommandError> {
+pub fn run(run: &Path, run_dir: Option<PathBuf>, ranks: &Ranks) -> Result<ExitCode, CommandError> {
     let old = run_dir_of(run)?;
     let first = kept(&old, FIRST)?;
     let past = reloads(&old)?;
-    println!("replaying {} with {} reload{}", run.display(), past.len(), if past.len() == 1 { "" } else { "s" });
-    let dir = given_run_dir(run_dir.unwrap_or_else(|| beside(run)))?;
-    let _lock = RunLock::take(&dir).map_err(|error| held(&dir, &error))?;
-    specs::begin(&dir, &first.loaded, &first.plan, Origin::read(&old).as_ref())?;
-    let (data, bad) = open_data(&first.plan, old.path())?;
+    as_many_as_before(&old, run, ranks)?;
+    if ranks.is_first() {
+        println!("replaying {} with {} reload{}", run.display(), past.len(), if past.len() == 1 { "" } else { "s" });
+    }
+    let path = run_dir.unwrap_or_else(|| beside(run));
+    let made = ranks.is_first().then(|| given_run_dir(path.clone())).transpose()?;
+    let dir = made.unwrap_or_else(|| RunDir::open(path));
+    let _lock = locked(&dir, ranks)?;
+    if ranks.is_first() {
+        specs::begin(&dir, &first.loaded, &first.plan, Origin::read(&old).as_ref())?;
+    }
+    let (data, bad) = open_data(&first.plan, old.path(), ranks)?;
     let job = Job {
         data,
         bad,
         dir: &dir,
         features: cache::features(),
-        stop: stop_on_interrupt(),
-        workers: first.plan.spec.data.workers(),
+        stop: stop_on_interrupt(ranks),
+        workers: workers(&first.plan.spec, ranks),
+        ranks: ranks.clone(),
+        batches_a_step: ranks.count(),
         follow: Box::new(Replayed::new(past)),
         written: first.written,
         number: FIRST,
         command: format!("runner replay {}", run.display()),
         plan: Arc::new(first.plan),
     };
-    let outcome = on_device(&Arc::clone(&job.plan).spec, Train { job, from: None, pending: None })??;
-    if outcome == Outcome::Interrupted {
-        return Ok(exit_code(outcome, dir.path()));
+    let outcome = on_own_device(&Arc::clone(&job.plan).spec, ranks, Train { job, from: None, pending: None })??;
+    if outcome == Outcome::Interrupted || !ranks.is_first() {
+        return Ok(exit_code(outcome, dir.path(), ranks));
     }
     compare(&old, &dir)
+}
+
+/// An error where the run was trained by another number of ranks: the bits are theirs.
+fn as_many_as_before(old: &RunDir, run: &Path, ranks: &Ranks) -> Result<(), CommandError> {
+    let events = fs::read_to_string(old.file("events.jsonl")).unwrap_or_default();
+    let mut events = events.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let began = events.find(|event| event["event"] == "run_started");
+    let before = began.and_then(|event| event["ranks"]["count"].as_u64()).unwrap_or(1) as usize;
+    if before == ranks.count() {
+        return Ok(());
+    }
+    let how = if before == 1 { String::new() } else { format!("mpirun -n {before} ") };
+    Err(CommandError::Arguments(format!(
+        "the run was trained by {before} process{}: `{how}runner replay {}` comes to the same bits",
+        if before == 1 { "" } else { "es" },
+        run.display()
+    )))
 }
 
 /// `RUN-replay`

@@ -1,16 +1,17 @@
 //! `runner resume RUN`.
 
 use super::CommandError;
-use super::on_device::on_device;
-use super::run::{Train, WatchArgs, exit_code, held, open_data, run_dir_of, stop_on_interrupt};
+use super::on_device::on_own_device;
+use super::run::{Train, WatchArgs, exit_code, following, locked, open_data, run_dir_of, stop_on_interrupt};
 use crate::cache;
 use crate::plan::runs::is_run;
+use crate::ranks::Ranks;
 use crate::spec::{Override, Pipeline, load_text, resolved};
-use crate::train::lock::RunLock;
 use crate::train::reload::saves::Followed;
-use crate::train::reload::{Follow, Prepared, Saves};
-use crate::train::run::{Checkpoint, Job};
+use crate::train::reload::{Prepared, Saves};
+use crate::train::run::{Checkpoint, Job, workers};
 use crate::train::specs::{self, FIRST, Origin};
+use crate::train::state::RunState;
 use crate::train::{EventLog, RunDir, TrainError};
 use serde_json::Value;
 use std::fs;
@@ -20,16 +21,22 @@ use std::sync::Arc;
 
 /// Goes on with a run from its last checkpoint that is whole; where it has none yet, from its beginning. What
 /// its spec says by now is taken up as while it ran.
-pub fn run(run: &Path, watch: &WatchArgs) -> Result<ExitCode, CommandError> {
+pub fn run(run: &Path, watch: &WatchArgs, ranks: &Ranks) -> Result<ExitCode, CommandError> {
     let dir = run_dir_of(run)?;
-    let _lock = RunLock::take(&dir).map_err(|error| held(&dir, &error))?;
-    if is_finished(&dir) {
-        println!("{}: the run is finished, nothing is left to do", run.display());
+    let _lock = locked(&dir, ranks)?;
+    if ranks.tell(|| is_finished(&dir))? {
+        if ranks.is_first() {
+            println!("{}: the run is finished, nothing is left to do", run.display());
+        }
         return Ok(ExitCode::SUCCESS);
     }
-    dir.remove_unfinished()?;
-    let from = Checkpoint::latest(&dir)?;
-    if from.is_none() {
+    if ranks.is_first() {
+        dir.remove_unfinished()?;
+    }
+    let mut from = ranks.first_then_others(|| Checkpoint::latest(&dir))?;
+    if let Some(from) = &mut from {
+        from.notes.extend(other_ranks(&from.state, ranks));
+    } else if ranks.is_first() {
         println!("{}: the run has no checkpoint yet, and begins anew", run.display());
         let path = dir.file("events.jsonl");
         EventLog::reopen(&path, 0).map_err(TrainError::file(&path))?;
@@ -39,10 +46,11 @@ pub fn run(run: &Path, watch: &WatchArgs) -> Result<ExitCode, CommandError> {
     let pending = state.and_then(|state| state.pending);
     let kept = kept(&dir, number)?;
     let pending = pending.map(|number| self::kept(&dir, number)).transpose()?;
-    specs::put_in_effect(&dir, number)?;
+    let put_in_effect = || if ranks.is_first() { specs::put_in_effect(&dir, number) } else { Ok(()) };
+    ranks.first_then_others(|| put_in_effect().map_err(CommandError::from))?;
 
-    let stop = stop_on_interrupt();
-    let (mut data, bad) = open_data(&kept.plan, dir.path())?;
+    let stop = stop_on_interrupt(ranks);
+    let (mut data, bad) = open_data(&kept.plan, dir.path(), ranks)?;
     let origin = Origin::read(&dir).unwrap_or_else(|| Origin {
         spec: dir.file(&specs::name(number)),
         sets: Vec::new(),
@@ -51,25 +59,40 @@ pub fn run(run: &Path, watch: &WatchArgs) -> Result<ExitCode, CommandError> {
     data.facts.description.clone_from(&origin.data);
     let latest = pending.as_ref().unwrap_or(&kept);
     let followed = Followed::new(&origin, &latest.loaded.text, &latest.written, &latest.plan);
-    let follow: Box<dyn Follow> = match watch.how() {
+    let follow = following(&origin, ranks, || match watch.how() {
         Some(how) => Box::new(Saves::follow(followed, how)),
         None => Box::new(Saves::once(&followed)),
-    };
+    });
     let job = Job {
         data,
         bad,
         dir: &dir,
         features: cache::features(),
         stop,
-        workers: kept.plan.spec.data.workers(),
+        workers: workers(&kept.plan.spec, ranks),
+        ranks: ranks.clone(),
+        batches_a_step: state.map_or(ranks.count(), |state| state.batches_a_step),
         follow,
         written: kept.written,
         number,
         command: origin.command(),
         plan: Arc::new(kept.plan),
     };
-    let outcome = on_device(&Arc::clone(&job.plan).spec, Train { job, from, pending })??;
-    Ok(exit_code(outcome, run))
+    let outcome = on_own_device(&Arc::clone(&job.plan).spec, ranks, Train { job, from, pending })??;
+    Ok(exit_code(outcome, run, ranks))
+}
+
+/// What a person should know where a run goes on by another number of ranks than it began with.
+fn other_ranks(state: &RunState, ranks: &Ranks) -> Option<String> {
+    let (before, now) = (state.batches_a_step, ranks.count());
+    let count = |count: usize| if count == 1 { "1 rank".to_owned() } else { format!("{count} ranks") };
+    (before != now).then(|| {
+        let (before, goes) = (count(before), if now == 1 { "goes" } else { "go" });
+        format!(
+            "the run began with {before}, and {} {goes} on with it: a step has as many images as before",
+            count(now)
+        )
+    })
 }
 
 /// A spec that a run took up, with the plugins that it keeps.

@@ -1,7 +1,7 @@
 //! `runner run SPEC`.
 
 use super::CommandError;
-use super::on_device::on_device;
+use super::on_device::on_own_device;
 use crate::cache;
 use crate::data::cache::Leads;
 use crate::data::check::{self, Known, forget};
@@ -11,12 +11,14 @@ use crate::engine::device::{DeviceTask, keep_nothing};
 use crate::net::Net;
 use crate::plan::Plan;
 use crate::plan::runs::is_run;
+use crate::ranks::Ranks;
 use crate::report::Console;
 use crate::spec::{Loaded, resolved};
 use crate::train::lock::{LockError, RunLock};
+use crate::train::observer::{Observer, Silent};
 use crate::train::reload::saves::Followed;
-use crate::train::reload::{Follow, How, Nothing, Prepared, Saves};
-use crate::train::run::{Checkpoint, Job, Outcome, resume, train};
+use crate::train::reload::{Follow, How, Nothing, Prepared, Saves, Told};
+use crate::train::run::{Checkpoint, Job, Outcome, resume, train, workers};
 use crate::train::specs::{self, FIRST, Origin};
 use crate::train::start::Start;
 use crate::train::{RunDir, StopFlag, TrainError};
@@ -91,34 +93,43 @@ impl WatchArgs {
 }
 
 /// Trains as a pipeline says.
-pub fn run(args: &RunArgs) -> Result<ExitCode, CommandError> {
-    let (loaded, plan) = super::plan::load(&args.spec, &args.sets)?;
+pub fn run(args: &RunArgs, ranks: &Ranks) -> Result<ExitCode, CommandError> {
+    let (loaded, plan) =
+        ranks.first_then_others(|| Ok::<_, CommandError>(super::plan::load(&args.spec, &args.sets)?))?;
+    let unfinished = || super::resume::unfinished(&plan.spec.name, args.run_dir.as_deref());
     if args.resume
-        && let Some(dir) = super::resume::unfinished(&plan.spec.name, args.run_dir.as_deref())
+        && let Some(dir) = ranks.tell(unfinished)?
     {
-        return super::resume::run(&dir, &args.watch());
+        return super::resume::run(&dir, &args.watch(), ranks);
     }
-    for warning in &plan.warnings {
+    for warning in plan.warnings.iter().filter(|_| ranks.is_first()) {
         eprintln!("{} {warning}", console::style("warning:").for_stderr().yellow().bold());
     }
-    let stop = stop_on_interrupt();
+    let stop = stop_on_interrupt(ranks);
     let origin = Origin { spec: std::path::absolute(&args.spec)?, sets: args.sets.clone(), data: String::new() };
     let split = &plan.spec.data.split;
     let (path, outcome) = if let (Some(folds), None) = (split.folds, split.fold) {
+        if ranks.are_several() {
+            return Err(CommandError::Arguments(FOLDS_OF_RANKS.to_owned()));
+        }
         let path = args.run_dir.clone().map_or_else(|| RunDir::free(&plan.spec.name), Ok)?;
         (path.clone(), super::folds::run(loaded, folds, &path, &stop, &origin)?)
     } else {
-        let (data, bad) = open_data(&plan, &loaded.dir)?;
-        let dir = run_dir(args, &plan)?;
-        (dir.path().to_owned(), one(&loaded, plan, data, bad, &dir, stop, (&origin, args.watch().how()))?)
+        let (data, bad) = open_data(&plan, &loaded.dir, ranks)?;
+        let dir = run_dir(args, &plan, ranks)?;
+        (dir.path().to_owned(), one(&loaded, plan, data, bad, &dir, stop, (&origin, args.watch().how()), ranks)?)
     };
-    Ok(exit_code(outcome, &path))
+    Ok(exit_code(outcome, &path, ranks))
 }
 
+const FOLDS_OF_RANKS: &str = "cross-validation is done by one process: train the folds one after the other, each \
+                              by mpirun with `--set data.split.fold=1` and so on";
+
 /// Says where an interrupted run was saved.
-pub fn exit_code(outcome: Outcome, run: &Path) -> ExitCode {
+pub fn exit_code(outcome: Outcome, run: &Path, ranks: &Ranks) -> ExitCode {
     match outcome {
         Outcome::Finished => ExitCode::SUCCESS,
+        Outcome::Interrupted if !ranks.is_first() => ExitCode::from(130),
         Outcome::Interrupted => {
             eprintln!("interrupted; the position is saved, `runner resume {}` goes on", run.display());
             ExitCode::from(130)
@@ -127,6 +138,7 @@ pub fn exit_code(outcome: Outcome, run: &Path) -> ExitCode {
 }
 
 /// Trains one net, in a run directory that is there.
+#[allow(clippy::too_many_arguments)]
 pub fn one(
     loaded: &Loaded,
     plan: Plan,
@@ -135,10 +147,13 @@ pub fn one(
     dir: &RunDir,
     stop: StopFlag,
     (origin, follow): (&Origin, Option<How>),
+    ranks: &Ranks,
 ) -> Result<Outcome, CommandError> {
-    let _lock = RunLock::take(dir).map_err(|error| held(dir, &error))?;
+    let _lock = locked(dir, ranks)?;
     let origin = &Origin { data: data.facts.description.clone(), ..origin.clone() };
-    specs::begin(dir, loaded, &plan, Some(origin))?;
+    if ranks.is_first() {
+        specs::begin(dir, loaded, &plan, Some(origin))?;
+    }
     let written = resolved::absolute(&loaded.pipeline, &loaded.dir);
     let followed = Followed::new(origin, &loaded.text, &written, &plan);
     let job = Job {
@@ -147,15 +162,38 @@ pub fn one(
         dir,
         features: cache::features(),
         stop,
-        workers: plan.spec.data.workers(),
-        follow: follow
-            .map_or_else(|| Box::new(Nothing) as Box<dyn Follow>, |how| Box::new(Saves::follow(followed, how))),
+        workers: workers(&plan.spec, ranks),
+        ranks: ranks.clone(),
+        batches_a_step: ranks.count(),
+        follow: following(origin, ranks, move || match follow {
+            None => Box::new(Nothing),
+            Some(how) => Box::new(Saves::follow(followed, how)),
+        }),
         written,
         number: FIRST,
         command: origin.command(),
         plan: Arc::new(plan),
     };
-    Ok(on_device(&Arc::clone(&job.plan).spec, Train { job, from: None, pending: None })??)
+    Ok(on_own_device(&Arc::clone(&job.plan).spec, ranks, Train { job, from: None, pending: None })??)
+}
+
+/// What a run follows, which of several ranks the first does for all.
+pub fn following<'a>(
+    origin: &Origin,
+    ranks: &Ranks,
+    follow: impl FnOnce() -> Box<dyn Follow + 'a>,
+) -> Box<dyn Follow + 'a> {
+    if !ranks.are_several() {
+        return follow();
+    }
+    let own: Box<dyn Follow + 'a> = if ranks.is_first() { follow() } else { Box::new(Nothing) };
+    Box::new(Told { ranks: ranks.clone(), own, spec: origin.spec.clone(), sets: origin.sets.clone() })
+}
+
+/// Takes a run directory, which of several ranks the first does for all.
+pub fn locked(dir: &RunDir, ranks: &Ranks) -> Result<Option<RunLock>, CommandError> {
+    let lock = ranks.is_first().then(|| RunLock::take(dir).map_err(|error| held(dir, &error))).transpose();
+    ranks.first_then_others(|| lock)
 }
 
 /// The run directory cannot be had.
@@ -164,20 +202,29 @@ pub fn held(dir: &RunDir, error: &LockError) -> CommandError {
 }
 
 /// Opens the data and leaves out what cannot be read.
-pub fn open_data(plan: &Plan, spec_dir: &Path) -> Result<(Dataset, Vec<BadImage>), CommandError> {
+pub fn open_data(plan: &Plan, spec_dir: &Path, ranks: &Ranks) -> Result<(Dataset, Vec<BadImage>), CommandError> {
+    // What is downloaded or looked at is there for the others.
+    ranks.first_then_others(|| opened(plan, spec_dir, workers(&plan.spec, ranks)))
+}
+
+fn opened(plan: &Plan, spec_dir: &Path, workers: usize) -> Result<(Dataset, Vec<BadImage>), CommandError> {
     let spec = &plan.spec;
     let data = data::open(&spec.data, spec_dir, spec.seed)?.kept(spec);
     let leads = Leads::new(&spec.data.image, &spec.augmentation);
-    let bad = check::scan(&data, spec.data.workers(), &leads, &Known::of(&data, &cache::images()));
+    let bad = check::scan(&data, workers, &leads, &Known::of(&data, &cache::images()));
     let data = check::leave_out(data, &bad, &spec.data)?;
     Ok((data, bad))
 }
 
-fn run_dir(args: &RunArgs, plan: &Plan) -> Result<RunDir, CommandError> {
-    match &args.run_dir {
+/// The run directory, which of several ranks the first makes.
+fn run_dir(args: &RunArgs, plan: &Plan, ranks: &Ranks) -> Result<RunDir, CommandError> {
+    let make = || match &args.run_dir {
         Some(path) => given_run_dir(path.clone()),
         None => Ok(RunDir::create(&plan.spec.name)?),
-    }
+    };
+    let made = ranks.is_first().then(make).transpose()?;
+    let path = ranks.tell(|| made.as_ref().map(|dir| dir.path().to_owned()))?.unwrap_or_default();
+    Ok(RunDir::open(path))
 }
 
 /// A run directory at a path that the user gave.
@@ -195,14 +242,22 @@ pub fn run_dir_of(run: &Path) -> Result<RunDir, CommandError> {
 }
 
 /// The first Ctrl-C lets the step finish and the position be saved; the second ends the program.
-pub fn stop_on_interrupt() -> StopFlag {
+pub fn stop_on_interrupt(ranks: &Ranks) -> StopFlag {
     let stop = StopFlag::default();
     let raised = stop.clone();
+    // `mpirun` passes Ctrl-C on, and tells those that are left when one has died.
+    let message = match (ranks.are_several(), ranks.is_first()) {
+        (false, _) => "\nstopping after this step; Ctrl-C again to stop at once",
+        (true, true) => "\ntold to stop: stopping after this step, if all ranks come to its end",
+        (true, false) => "",
+    };
     let handler = move || {
         if raised.raise() {
             std::process::exit(130);
         }
-        eprintln!("\nstopping after this step; Ctrl-C again to stop at once");
+        if !message.is_empty() {
+            eprintln!("{message}");
+        }
     };
     if let Err(error) = ctrlc::set_handler(handler) {
         tracing::warn!("Ctrl-C will stop the run at once: {error}");
@@ -230,14 +285,15 @@ impl DeviceTask for Train<'_> {
         }
         let mut start = Start::of(&plan)?;
         let told = std::mem::take(&mut start.told);
-        if self.from.is_none() {
+        if self.from.is_none() && self.job.writes() {
             start.ledger.write(self.job.dir)?;
         }
         let net = Net { graph: plan.graph.clone(), params: start.params(&device, &plan.graph)? };
-        let mut console = Console::new(plan.epochs());
+        let mut observer: Box<dyn Observer> =
+            if self.job.writes() { Box::new(Console::new(plan.epochs())) } else { Box::new(Silent) };
         let trained = match self.from {
-            Some(checkpoint) => resume(&device, net, self.job, checkpoint, self.pending, &mut console),
-            None => train(&device, net, self.job, told, &mut console),
+            Some(checkpoint) => resume(&device, net, self.job, checkpoint, self.pending, observer.as_mut()),
+            None => train(&device, net, self.job, told, observer.as_mut()),
         };
         if let Err(TrainError::Image(_)) = &trained {
             // The next run looks at all of them again.

@@ -79,7 +79,7 @@ mod tests {
         let images = Tensor::from_vec(&Cpu::default(), image.to_vec(), &[1, height, width, channels]).unwrap();
         let mut tape = Tape::off(KernelSet::Fast);
         let key = Key::new(0, Purpose::Layer);
-        let pass = Forward { tape: &mut tape, training: false, norms: &[], key, samples: &[0] };
+        let pass = Forward { tape: &mut tape, training: false, norms: &[], key, samples: &[0], joined: None };
         let part = net.forward_range(0..nodes, vec![(Source::Image, images)], pass).unwrap();
         part.live[0].1.to_vec()
     }

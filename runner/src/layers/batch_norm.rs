@@ -1,7 +1,12 @@
+mod joined;
+
 use super::{Layer, LayerError, NormMode, ParamDef, Pass, Role, Shape, arguments, exactly};
 use crate::engine::{BatchStatistics, Kernels, Tensor};
+use crate::ranks::Ranks;
+use joined::Joined;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 
 /// Batch normalization of each channel, with a learned scale and shift (Ioffe and Szegedy 2015).
 ///
@@ -37,6 +42,31 @@ impl BatchNorm {
         0.1
     }
 
+    /// By the statistics of a batch whose rows are shared between ranks.
+    fn joined<D: Kernels>(
+        &self,
+        ranks: &Ranks,
+        x: &Tensor<D>,
+        scale: &Tensor<D>,
+        shift: &Tensor<D>,
+        pass: &mut Pass<D>,
+    ) -> Result<(Tensor<D>, BatchStatistics<D>), LayerError> {
+        let joined = Arc::new(Joined::new(ranks, self.eps));
+        let (inputs, params) = (std::slice::from_ref(x), [scale.clone(), shift.clone()]);
+        let y = D::foreign(pass.tape, Arc::clone(&joined) as _, inputs, &params, x.dims())?;
+        let found = joined.found()?;
+        if found.count < 2 {
+            return Err(no_variance());
+        }
+        let channel = |values: &[f32]| Tensor::from_vec(x.device(), values.to_vec(), &[values.len()]);
+        let (mean, variance) = (channel(&found.mean)?, channel(&found.variance)?);
+        let y = match pass.activation {
+            Some(activation) => D::activate(pass.tape, &y, activation)?,
+            None => y,
+        };
+        Ok((y, BatchStatistics { mean, variance, count: found.count }))
+    }
+
     /// The running statistics after a batch: `(1 - share) * running + share * batch`, the variance
     /// unbiased.
     fn follow<D: Kernels>(
@@ -51,6 +81,12 @@ impl BatchNorm {
         };
         Ok([mix(mean, &batch.mean, 1.0)?, mix(variance, &batch.variance, unbiased)?])
     }
+}
+
+fn no_variance() -> LayerError {
+    LayerError::Shape(
+        "a batch of one value a channel has no variance: use a larger batch, or `batch_norm: frozen`".into(),
+    )
 }
 
 impl Layer for BatchNorm {
@@ -85,12 +121,11 @@ impl Layer for BatchNorm {
         if pass.norm == NormMode::Inference {
             return Ok(D::batch_norm_inference(pass.tape, x, scale, shift, mean, variance, eps, activation)?);
         }
-        if x.len() <= scale.len() {
-            return Err(LayerError::Shape(
-                "a batch of one value a channel has no variance: use a larger batch, or `batch_norm: frozen`".into(),
-            ));
-        }
-        let (y, batch) = D::batch_norm_training(pass.tape, x, scale, shift, eps, activation)?;
+        let (y, batch) = match pass.joined {
+            Some(ranks) => self.joined(ranks, x, scale, shift, pass)?,
+            None if x.len() <= scale.len() => return Err(no_variance()),
+            None => D::batch_norm_training(pass.tape, x, scale, shift, eps, activation)?,
+        };
         let share = match pass.norm {
             NormMode::Mean(before) => 1.0 / (f64::from(before) + 1.0),
             _ => self.momentum,
@@ -106,7 +141,10 @@ impl Layer for BatchNorm {
 mod tests {
     use super::super::testing::{Trial, assert_near, evaluate, image, parse, parse_error, tensor};
     use super::*;
-    use crate::engine::{Activation, Cpu};
+    use crate::engine::{Activation, Cpu, KernelSet, Tape};
+    use crate::random::{Key, Purpose};
+    use crate::ranks::threads;
+    use std::ops::Range;
 
     /// Scale, shift, running mean and running variance of two channels.
     fn params() -> [Tensor<Cpu>; 4] {
@@ -172,6 +210,58 @@ mod tests {
         let trial = Trial { norm: NormMode::Batch, ..Trial::training() };
         let y = trial.run(BatchNorm::with_eps(1e-12), &[x], &params());
         assert_near(&y.values, &[-1.5, -2., 2.5, 0.]);
+    }
+
+    /// Of a layer over rows of a batch: the output, the gradients of input, scale and shift, the statistics.
+    fn trained(rows: Range<usize>, joined: Option<&Ranks>, activation: Option<Activation>) -> Vec<Vec<f32>> {
+        let value = |place: usize, scale: f32| ((place * 37 + 5) % 23) as f32 * scale - 2.0;
+        let places = rows.start * 8..rows.end * 8;
+        let x: Vec<f32> = places.clone().map(|place| value(place, 0.3)).collect();
+        let weights: Vec<f32> = places.map(|place| value(place * place, 0.2)).collect();
+        let x = tensor(&[rows.len(), 2, 2, 2], &x).wanting_grad(true);
+        let [scale, shift, mean, variance] = params();
+        let params = [scale.wanting_grad(true), shift.wanting_grad(true), mean, variance];
+        let mut tape = Tape::recording(KernelSet::Fast);
+        let mut pass = Pass {
+            tape: &mut tape,
+            training: true,
+            norm: NormMode::Batch,
+            key: Key::new(0, Purpose::Layer),
+            samples: &[],
+            joined,
+            activation,
+            node: 0,
+            updates: Vec::new(),
+        };
+        let y = BatchNorm::default().forward(std::slice::from_ref(&x), &params, &mut pass).unwrap();
+        let statistics = pass.updates.iter().map(|(_, values)| values.to_vec()).collect::<Vec<_>>();
+        let row = y.reshape(&[1, y.len()]).unwrap();
+        let loss = Cpu::matmul(&mut tape, &row, &tensor(&[weights.len(), 1], &weights)).unwrap();
+        let mut gradients = tape.backward(&loss.reshape(&[]).unwrap()).unwrap();
+        let of = [&x, &params[0], &params[1]].map(|tensor| gradients.of(tensor).unwrap().to_vec());
+        [vec![y.to_vec()], of.to_vec(), statistics].concat()
+    }
+
+    #[test]
+    fn a_batch_that_ranks_share_is_normalized_as_a_whole() {
+        for activation in [None, Some(Activation::Relu)] {
+            let whole = trained(0..5, None, activation);
+            for count in [2, 3] {
+                let shares = threads::run(count, |ranks| trained(ranks.part_of(5), Some(&ranks), activation));
+                for (place, expected) in whole.iter().enumerate() {
+                    let found = shares.iter().map(|share| &share[place]);
+                    match place {
+                        0 | 1 => assert_near(&found.flatten().copied().collect::<Vec<_>>(), expected),
+                        2 | 3 => {
+                            let sum = |c: usize| found.clone().map(|share| share[c]).sum();
+                            assert_near(&[sum(0), sum(1)], expected);
+                        }
+                        _ => found.for_each(|statistics| assert_near(statistics, expected)),
+                    }
+                }
+                assert!(shares.iter().all(|share| share[4..] == shares[0][4..]), "the same bits on all ranks");
+            }
+        }
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use crate::engine::{Activation, Kernels, Tape, Tensor};
 use crate::random::{Key, Stream};
+use crate::ranks::Ranks;
 
 /// What batch norm does in one node. Decided by the plan for each group and phase.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -27,6 +28,8 @@ pub struct Pass<'a, D: Kernels> {
     pub key: Key,
     /// Identifies each sample of the batch; as many as the batch has rows.
     pub samples: &'a [u64],
+    /// The ranks that share the rows of the batch, where they do.
+    pub joined: Option<&'a Ranks>,
     /// What the layer applies to its output if it [fuses](super::Layer::fuses_activation).
     pub activation: Option<Activation>,
     /// The number of the node that runs now: part of its random key.

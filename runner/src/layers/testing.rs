@@ -105,6 +105,7 @@ impl Trial {
             norm: self.norm,
             key: Key::new(self.seed, Purpose::Layer),
             samples: &self.samples,
+            joined: None,
             activation: self.activation,
             node: self.node,
             updates: Vec::new(),

@@ -134,7 +134,7 @@ mod tests {
         let values = (0..2 * 8 * 8 * 4).map(|_| stream.normal()).collect();
         let images = Tensor::from_vec(&Cpu::default(), values, &[2, 8, 8, 4]).unwrap();
         let (tape, key) = (&mut Tape::off(KernelSet::Fast), Key::new(0, Purpose::Layer));
-        let run = Forward { tape, training: false, norms: &[], key, samples: &[0, 1] };
+        let run = Forward { tape, training: false, norms: &[], key, samples: &[0, 1], joined: None };
         net.forward(&images, run).unwrap_or_else(|(node, error)| panic!("{node}: {error}")).logits.to_vec()
     }
 

@@ -6,6 +6,7 @@ use super::schedule::Followed;
 use crate::engine::{Activation, Kernels, Tape, Tensor};
 use crate::layers::{AnyLayer, BatchNorm, Conv2d, Layer, LayerError, NormMode, Pass};
 use crate::random::{Key, Purpose};
+use crate::ranks::Ranks;
 use std::ops::Range;
 
 /// How one forward pass runs.
@@ -20,12 +21,14 @@ pub struct Forward<'a, D: Kernels> {
     pub key: Key,
     /// Identifies each sample of the batch.
     pub samples: &'a [u64],
+    /// The ranks that share the rows of the batch, where they do: batch norm joins what they find.
+    pub joined: Option<&'a Ranks>,
 }
 
 impl<'a, D: Kernels> Forward<'a, D> {
     /// By inference statistics, and without random layers.
     pub fn evaluation(tape: &'a mut Tape<D>, samples: &'a [u64]) -> Self {
-        Forward { tape, training: false, norms: &[], key: Key::new(0, Purpose::Layer), samples }
+        Forward { tape, training: false, norms: &[], key: Key::new(0, Purpose::Layer), samples, joined: None }
     }
 }
 
@@ -91,10 +94,10 @@ impl<D: Kernels> Net<D> {
         given: Activations<D>,
         run: Forward<'_, D>,
     ) -> Result<Part<D>, (NodeId, LayerError)> {
-        let Forward { tape, training, norms, key, samples } = run;
+        let Forward { tape, training, norms, key, samples, joined } = run;
         let mut walk = Walk::new(self, nodes, given);
         let (norm, updates) = (NormMode::Inference, Vec::new());
-        let mut pass = Pass { tape, training, norm, key, samples, activation: None, node: 0, updates };
+        let mut pass = Pass { tape, training, norm, key, samples, joined, activation: None, node: 0, updates };
         for node in walk.nodes.clone().filter(|&node| self.graph.runs(node)) {
             pass.norm = norms.get(node).copied().unwrap_or(NormMode::Inference);
             walk.step(node, norms, &mut pass).map_err(|error| (node, error))?;
@@ -266,6 +269,7 @@ mod tests {
             norm: NormMode::Inference,
             key: Key::new(0, Purpose::Layer),
             samples: &[0],
+            joined: None,
             activation: None,
             node: 0,
             updates: Vec::new(),

@@ -90,7 +90,7 @@ impl How {
 
     fn run<'a>(&'a self, tape: &'a mut Tape<Cpu>) -> Forward<'a, Cpu> {
         let key = Key::new(1, Purpose::Layer);
-        Forward { tape, training: self.training, norms: &self.norms, key, samples: &[7, 11, 13, 17] }
+        Forward { tape, training: self.training, norms: &self.norms, key, samples: &[7, 11, 13, 17], joined: None }
     }
 
     fn forward(&self, net: &Net<Cpu>) -> Output<Cpu> {

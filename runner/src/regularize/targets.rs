@@ -31,25 +31,30 @@ impl LossTargets {
     /// Where all the batch's rows have weight 0, T is 0 throughout (torch's loss is not a number
     /// then).
     pub fn matrix(&self, probabilities: &[f32], classes: usize) -> Vec<f32> {
-        let weight = |class: usize| {
-            self.weights.as_ref().map_or(1.0, |weights| weights.get(class).copied().map_or(1.0, f64::from))
-        };
-        let divisor = self.divisor(probabilities, classes, weight);
+        self.matrix_of(probabilities, classes, self.divisor(probabilities, classes))
+    }
+
+    /// As [`LossTargets::matrix`], of rows that are a part of a batch with this divisor.
+    pub fn matrix_of(&self, probabilities: &[f32], classes: usize, divisor: f64) -> Vec<f32> {
         let scale = if divisor > 0.0 { 1.0 / divisor } else { 0.0 };
         let smoothing = f64::from(self.smoothing);
         let rows = probabilities.chunks_exact(classes.max(1));
         rows.flat_map(|row| row.iter().enumerate())
-            .map(|(class, &p)| (weight(class) * smoothed(f64::from(p), smoothing, classes) * scale) as f32)
+            .map(|(class, &p)| (self.weight(class) * smoothed(f64::from(p), smoothing, classes) * scale) as f32)
             .collect()
     }
 
-    /// What the sum over the batch is divided by.
-    fn divisor(&self, probabilities: &[f32], classes: usize, weight: impl Fn(usize) -> f64) -> f64 {
+    /// What the sum over the batch is divided by: the sum of what it is for the batch's parts.
+    pub fn divisor(&self, probabilities: &[f32], classes: usize) -> f64 {
         let rows = probabilities.chunks_exact(classes.max(1));
         if self.soft {
             return rows.len() as f64;
         }
-        rows.flat_map(|row| row.iter().enumerate()).map(|(class, &p)| weight(class) * f64::from(p)).sum()
+        rows.flat_map(|row| row.iter().enumerate()).map(|(class, &p)| self.weight(class) * f64::from(p)).sum()
+    }
+
+    fn weight(&self, class: usize) -> f64 {
+        self.weights.as_ref().map_or(1.0, |weights| weights.get(class).copied().map_or(1.0, f64::from))
     }
 }
 

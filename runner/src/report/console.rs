@@ -6,7 +6,7 @@ use crate::hex::short;
 use crate::metrics::{Answers, Confusion, Scores};
 use crate::train::Event;
 use crate::train::average::Whose;
-use crate::train::events::{KeptFeatures, LoadedPlugin};
+use crate::train::events::{KeptFeatures, LoadedPlugin, Together};
 use crate::train::observer::{Observer, Progress};
 use console::style;
 use indexmap::IndexMap;
@@ -62,6 +62,7 @@ impl Console {
             run_dir,
             seed,
             device,
+            ranks,
             data,
             fallback,
             samples,
@@ -75,6 +76,9 @@ impl Console {
             return;
         };
         self.say(format!("{}  on {device}, seed {seed}", style(name).bold()));
+        if let Some(Together { count, batch, step }) = ranks {
+            self.say(format!("  ranks    {count}, batch {batch} each: {step} a step"));
+        }
         let drawn = drawn.map_or(String::new(), |drawn| format!(" ({drawn} drawn an epoch)"));
         let counts = format!("{} train{drawn}, {} val, {} test", samples.train, samples.val, samples.test);
         let data = format!("{data}: {counts}");

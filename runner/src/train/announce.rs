@@ -1,6 +1,6 @@
 //! What a run says of itself when it and its phases begin.
 
-use super::events::{Counts, Event, KeptFeatures, LoadedPlugin};
+use super::events::{Counts, Event, KeptFeatures, LoadedPlugin, Together};
 use super::run::Job;
 use super::sampling;
 use super::summary::rates;
@@ -18,6 +18,7 @@ pub fn run_started<D: Kernels>(device: &D, job: &Job<'_>, weights: String) -> Ev
         version: env!("CARGO_PKG_VERSION"),
         seed: plan.spec.seed,
         device: device.describe(),
+        ranks: together(job),
         data: data.facts.description.clone(),
         fallback: data.facts.fallback,
         classes: data.facts.classes.clone(),
@@ -27,6 +28,12 @@ pub fn run_started<D: Kernels>(device: &D, job: &Job<'_>, weights: String) -> Ev
         weights,
         plugins: plan.plugins.iter().map(loaded).collect(),
     }
+}
+
+/// Who trains together, where that is more than one process, or was when the run began.
+fn together(job: &Job<'_>) -> Option<Together> {
+    let (count, batch) = (job.ranks.count(), job.plan.spec.data.batch);
+    (count > 1 || job.batches_a_step > 1).then(|| Together { count, batch, step: job.step_rows() })
 }
 
 fn loaded(plugin: &Plugin) -> LoadedPlugin {

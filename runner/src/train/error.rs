@@ -5,6 +5,7 @@ use crate::data::BadImage;
 use crate::engine::{EngineError, Kernels};
 use crate::layers::LayerError;
 use crate::net::{Net, NodeId};
+use crate::ranks::RankFault;
 use crate::report::number::bytes;
 use crate::weights::WeightsError;
 use std::io;
@@ -36,6 +37,9 @@ pub enum TrainError {
         /// The device's words.
         error: EngineError,
     },
+    /// The ranks that train together cannot go on.
+    #[error(transparent)]
+    Ranks(#[from] RankFault),
     /// A layer failed.
     #[error("layer `{node}`: {message}")]
     Layer {

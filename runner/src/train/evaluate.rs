@@ -5,6 +5,8 @@ use crate::data::{BadImage, Batch};
 use crate::engine::{KernelSet, Kernels, Tape};
 use crate::metrics::{Answers, Scores};
 use crate::net::{Forward, Net};
+use crate::ranks::{RankFault, Ranks};
+use serde::{Deserialize, Serialize};
 
 /// What a net answers over a split.
 #[derive(Debug, Clone)]
@@ -19,6 +21,45 @@ pub struct Evaluation {
     pub one_view: Option<Scores>,
     /// Each sample's mean squared error, where the net reconstructs; then there are no answers.
     pub errors: Vec<f64>,
+}
+
+/// What a rank tells the others of its part of a split.
+#[derive(Serialize, Deserialize)]
+struct Told {
+    labels: Vec<usize>,
+    /// Bits, since a value may be none that JSON has.
+    probabilities: Vec<u32>,
+    loss_sum: u64,
+    samples: Vec<usize>,
+    errors: Vec<u64>,
+}
+
+impl Evaluation {
+    /// That over the parts of all ranks, in their order.
+    pub fn joined(self, ranks: &Ranks) -> Result<Self, RankFault> {
+        if !ranks.are_several() {
+            return Ok(self);
+        }
+        let reconstructs = self.answers.classes == 0;
+        let all = ranks.collect(&Told {
+            labels: self.answers.labels,
+            probabilities: self.answers.probabilities.into_iter().map(f32::to_bits).collect(),
+            loss_sum: self.answers.loss_sum.to_bits(),
+            samples: self.samples,
+            errors: self.errors.into_iter().map(f64::to_bits).collect(),
+        })?;
+        let mut answers = Answers::new(self.answers.classes);
+        let (mut samples, mut errors) = (Vec::new(), Vec::new());
+        for part in all {
+            answers.labels.extend(part.labels);
+            answers.probabilities.extend(part.probabilities.into_iter().map(f32::from_bits));
+            answers.loss_sum += f64::from_bits(part.loss_sum);
+            samples.extend(part.samples);
+            errors.extend(part.errors.into_iter().map(f64::from_bits));
+        }
+        let scores = if reconstructs { Scores::of_errors(&errors) } else { Scores::of(&answers) };
+        Ok(Evaluation { scores, answers, samples, one_view: None, errors })
+    }
 }
 
 /// The logits of a batch, or its reconstructions, by inference statistics and without random layers.
@@ -52,23 +93,26 @@ where
     Ok(Evaluation { scores: Scores::of(&answers), answers, samples, one_view: None, errors: Vec::new() })
 }
 
-/// Evaluates `net` by so many views of each image, `batches` giving those of a view: the probabilities
-/// are averaged. `each` is told how many samples are done, over all views.
+/// Evaluates `net` by so many views of each image, `batches` giving those of a view that are this rank's: the
+/// probabilities are averaged. `each` is told how many samples are done, over all views.
 pub fn evaluate_views<D: Kernels, B: Iterator<Item = Result<Batch, BadImage>>>(
     device: &D,
     net: &Net<D>,
+    ranks: &Ranks,
     views: usize,
     batches: impl Fn(usize) -> B,
     mut each: impl FnMut(usize),
 ) -> Result<Evaluation, TrainError> {
     let first = evaluate(device, net, batches(0), &mut each)?;
+    let own = first.samples.len();
+    let first = first.joined(ranks)?;
     if views <= 1 {
         return Ok(first);
     }
     let mut all = vec![first.answers];
     for view in 1..views {
-        let before = view * first.samples.len();
-        all.push(evaluate(device, net, batches(view), |done| each(before + done))?.answers);
+        let of_view = evaluate(device, net, batches(view), |done| each(view * own + done))?;
+        all.push(of_view.joined(ranks)?.answers);
     }
     let answers = Answers::mean(&all);
     Ok(Evaluation {

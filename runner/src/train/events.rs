@@ -37,6 +37,9 @@ pub enum Event {
         seed: u64,
         /// Where it computes.
         device: String,
+        /// The processes that train together, where there are several.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        ranks: Option<Together>,
         /// What data is used, for a person.
         data: String,
         /// Whether the images are generated because the source could not be had.
@@ -275,6 +278,17 @@ pub enum Event {
     },
 }
 
+/// Processes that train together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Together {
+    /// How many.
+    pub count: usize,
+    /// Images of a batch of one of them.
+    pub batch: usize,
+    /// Images of a step.
+    pub step: usize,
+}
+
 /// A field of the spec that differs.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ChangedField {
@@ -328,14 +342,20 @@ pub struct Counts {
 /// `events.jsonl` of a run.
 #[derive(Debug)]
 pub struct EventLog {
-    file: File,
+    /// None on ranks that write nothing.
+    file: Option<File>,
 }
 
 impl EventLog {
+    /// A log that is nowhere.
+    pub fn nowhere() -> Self {
+        EventLog { file: None }
+    }
+
     /// Opens the log, to be added to.
     pub fn open(path: &Path) -> io::Result<Self> {
         let file = OpenOptions::new().create(true).append(true).open(path)?;
-        Ok(EventLog { file })
+        Ok(EventLog { file: Some(file) })
     }
 
     /// Opens the log as it was when it had `bytes` bytes: what came after is cut off.
@@ -350,13 +370,14 @@ impl EventLog {
             return Err(io::Error::new(io::ErrorKind::InvalidData, message));
         }
         file.set_len(bytes)?;
-        Ok(EventLog { file })
+        Ok(EventLog { file: Some(file) })
     }
 
     /// Bytes that are on the disk for good.
     pub fn sync(&self) -> io::Result<u64> {
-        self.file.sync_data()?;
-        Ok(self.file.metadata()?.len())
+        let Some(file) = &self.file else { return Ok(0) };
+        file.sync_data()?;
+        Ok(file.metadata()?.len())
     }
 
     /// Adds one event with the time; it is in the file when this returns.
@@ -365,6 +386,7 @@ impl EventLog {
         struct Line {
             time: String,
         }
+        let Some(file) = &mut self.file else { return Ok(()) };
         let time = Line { time: jiff::Timestamp::now().to_string() };
         let mut line = serde_json::to_value(event)?;
         if let (Some(fields), serde_json::Value::Object(time)) = (line.as_object_mut(), serde_json::to_value(time)?) {
@@ -372,7 +394,7 @@ impl EventLog {
         }
         let mut text = serde_json::to_string(&line)?;
         text.push('\n');
-        self.file.write_all(text.as_bytes())
+        file.write_all(text.as_bytes())
     }
 }
 

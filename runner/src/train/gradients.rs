@@ -1,9 +1,33 @@
 //! Norms and clipping of gradients, by group.
 
+use super::TrainError;
 use crate::engine::{Gradients, Kernels, Later, Result, Tensor};
 use crate::net::Net;
 use crate::plan::PhasePlan;
+use crate::ranks::Ranks;
 use crate::regularize::{Regularization, clip_grad_norm};
+
+/// Sums the gradients of what trains over the ranks, each of which has those of its share of a batch.
+pub fn sum<D: Kernels>(
+    phase: &PhasePlan,
+    net: &Net<D>,
+    gradients: &mut Gradients<D>,
+    ranks: &Ranks,
+) -> std::result::Result<(), TrainError> {
+    let params = || phase.groups.iter().flat_map(|group| &group.params).map(|&param| net.params.get(param));
+    let mut all = Vec::with_capacity(params().map(Tensor::len).sum());
+    for tensor in params() {
+        all.extend(gradients.of(tensor)?.to_vec());
+    }
+    ranks.sum_many(&mut all)?;
+    let mut rest = all.as_slice();
+    for tensor in params() {
+        let (values, others) = rest.split_at(tensor.len());
+        gradients.put(tensor, values.to_vec())?;
+        rest = others;
+    }
+    Ok(())
+}
 
 /// The norm of the gradient of each group of the phase.
 pub fn norms<D: Kernels>(phase: &PhasePlan, net: &Net<D>, gradients: &mut Gradients<D>) -> Result<Later<Vec<f64>>> {

@@ -78,6 +78,7 @@ proptest! {
                 targets: &LossTargets::plain(),
                 penalties: &Penalties::none(),
                 key: Key::new(3, Purpose::Layer),
+                shared: None,
             };
             step(&context, &mut net, &mut optimizer, &batch(), 1.0, 0).unwrap();
             prop_assert_eq!(frozen::hash(&net, &phase.frozen), hash);

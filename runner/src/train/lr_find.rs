@@ -131,6 +131,7 @@ pub fn find<D: Kernels>(
             targets,
             penalties: &penalties,
             key: Key::new(plan.spec.seed, Purpose::Layer).with(epoch),
+            shared: None,
         };
         for (place, batch) in loader.training(&order, plan.spec.data.batch, epoch).enumerate() {
             let batch = mix::vary(device, &net, (plan, phase), batch?, epoch, place as u64)?;

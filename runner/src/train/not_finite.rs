@@ -6,10 +6,11 @@ use super::{TrainError, pieces};
 use crate::data::Batch;
 use crate::engine::{EngineError, KernelSet, Kernels, Tape};
 use crate::net::{Forward, Net, NodeId, Source};
+use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// The first place of a forward pass with a value that is NaN or infinite.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum NotFiniteAt {
     /// The images themselves.
     Images,
@@ -82,6 +83,8 @@ fn first_of<D: Kernels>(context: &StepContext<'_, D>, net: &Net<D>, batch: &Batc
             norms: &context.phase.norms,
             key: context.key,
             samples: &batch.samples,
+            // A rank that found the place does not go on to the next.
+            joined: None,
         };
         let part = net.forward_range(node..node + 1, live, run);
         live = part.map_err(|(node, error)| TrainError::layer(net, node, &error))?.live;

@@ -31,3 +31,14 @@ pub trait Observer {
     /// The test split was evaluated.
     fn tested(&mut self, classes: &[String], answers: &Answers, confusion: &Confusion);
 }
+
+/// Tells nobody: for the ranks that do not speak to a person.
+pub struct Silent;
+
+impl Observer for Silent {
+    fn event(&mut self, _: &Event) {}
+
+    fn progress(&mut self, _: Progress<'_>) {}
+
+    fn tested(&mut self, _: &[String], _: &Answers, _: &Confusion) {}
+}

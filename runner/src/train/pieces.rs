@@ -19,7 +19,8 @@ pub fn of(batch: &Batch, size: usize) -> impl Iterator<Item = Cow<'_, Batch>> {
     })
 }
 
-fn cut(batch: &Batch, begin: usize, end: usize) -> Batch {
+/// Some rows of a batch.
+pub fn cut(batch: &Batch, begin: usize, end: usize) -> Batch {
     let [_, height, width, channels] = batch.dims;
     Batch {
         images: rows(&batch.images, begin, end, height * width * channels),
@@ -122,6 +123,7 @@ mod tests {
             targets: &LossTargets { smoothing: 0.1, weights: Some(vec![1.0, 3.0]), soft: false },
             penalties: &crate::train::penalties::Penalties::none(),
             key: Key::new(3, Purpose::Layer),
+            shared: None,
         };
         let mut optimizer = State::new(Optimizer::Sgd(Sgd { momentum: 0.0, ..Sgd::default() }));
         let report = step(&context, net, &mut optimizer, batch, 1.0, 0).unwrap();

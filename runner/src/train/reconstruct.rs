@@ -7,14 +7,26 @@
 use super::evaluate::{Evaluation, logits};
 use super::{RunDir, TrainError};
 use crate::data::{Batch, Dataset};
-use crate::engine::{KernelSet, Kernels, Tape, Tensor};
+use crate::engine::{Broadcast, KernelSet, Kernels, Tape, Tensor};
 use crate::metrics::{Answers, Scores};
 use crate::net::Net;
 
-/// The mean squared error of a batch's reconstructions, over all values, on the tape.
-pub fn loss<D: Kernels>(tape: &mut Tape<D>, output: &Tensor<D>, batch: &Batch) -> Result<Tensor<D>, TrainError> {
+/// The mean squared error of a batch's reconstructions, over all values, on the tape. Where the batch is a part of
+/// `rows`, its share of their mean.
+pub fn loss<D: Kernels>(
+    tape: &mut Tape<D>,
+    output: &Tensor<D>,
+    batch: &Batch,
+    rows: usize,
+) -> Result<Tensor<D>, TrainError> {
     let target = Tensor::from_slice(output.device(), &batch.images, &batch.dims)?;
-    Ok(D::mean_squared_error(tape, output, &target)?)
+    let loss = D::mean_squared_error(tape, output, &target)?;
+    let own = batch.labels.len();
+    if own == rows {
+        return Ok(loss);
+    }
+    let share = Tensor::from_vec(output.device(), vec![own as f32 / rows as f32], &[1])?;
+    Ok(D::scale(tape, &loss.reshape(&[1, 1])?, &share, Broadcast::Sample)?)
 }
 
 /// The mean squared error of each image of a batch.
@@ -117,9 +129,10 @@ mod tests {
             norms: &[],
             key: crate::random::Key::new(0, crate::random::Purpose::Layer),
             samples: &[4, 7],
+            joined: None,
         };
         let output = net.forward(&image, run).map_err(|(_, error)| error).unwrap().logits;
-        let loss = loss(&mut tape, &output, &batch()).unwrap();
+        let loss = loss(&mut tape, &output, &batch(), 2).unwrap();
         assert_eq!(loss.to_vec(), [0.375]);
         // d/df mean((f - 1)^2 x^2) = 2 (f - 1) mean(x^2).
         let gradient = tape.backward(&loss).unwrap().of(net.params.get(0)).unwrap().to_vec();

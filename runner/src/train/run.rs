@@ -10,6 +10,7 @@ mod phase;
 mod reload;
 mod resume;
 mod take_over;
+mod together;
 
 pub use resume::Checkpoint;
 
@@ -30,6 +31,7 @@ use crate::data::{BadImage, Dataset, Loader};
 use crate::engine::Kernels;
 use crate::net::Net;
 use crate::plan::{Course, PhasePlan, Plan};
+use crate::ranks::Ranks;
 use crate::regularize::{EarlyStopping, LossTargets, Metric, Watch};
 use crate::spec::Pipeline;
 use std::path::PathBuf;
@@ -52,6 +54,10 @@ pub struct Job<'a> {
     pub stop: StopFlag,
     /// Threads that read images.
     pub workers: usize,
+    /// The processes that train together.
+    pub ranks: Ranks,
+    /// How many of the spec's batches make a step: as many as there were ranks when the run began.
+    pub batches_a_step: usize,
     /// Where other specs come from while it goes on.
     pub follow: Box<dyn Follow + 'a>,
     /// The spec as it is written, with absolute paths.
@@ -94,8 +100,9 @@ pub fn train<D: Kernels>(
     observer: &mut dyn Observer,
 ) -> Result<Outcome, TrainError> {
     let path = job.dir.file("events.jsonl");
-    let log = EventLog::open(&path).map_err(TrainError::file(&path))?;
+    let log = if job.writes() { EventLog::open(&path).map_err(TrainError::file(&path))? } else { EventLog::nowhere() };
     let mut run = Run::new(device, net, job, log, observer);
+    run.agree_at_start()?;
     run.record(&announce::run_started(run.device, &run.job, weights))?;
     run.complete()
 }
@@ -111,9 +118,11 @@ pub fn resume<D: Kernels>(
     observer: &mut dyn Observer,
 ) -> Result<Outcome, TrainError> {
     let path = job.dir.file("events.jsonl");
-    let log = EventLog::reopen(&path, checkpoint.state.events).map_err(TrainError::file(&path))?;
+    let reopen = || EventLog::reopen(&path, checkpoint.state.events).map_err(TrainError::file(&path));
+    let log = if job.writes() { reopen()? } else { EventLog::nowhere() };
     let mut run = Run::new(device, start, job, log, observer);
     run.take_up(checkpoint, pending)?;
+    run.agree_at_start()?;
     run.complete()
 }
 
@@ -157,7 +166,8 @@ struct Run<'a, D: Kernels> {
 }
 
 impl<'a, D: Kernels> Run<'a, D> {
-    fn new(device: &'a D, net: Net<D>, job: Job<'a>, log: EventLog, observer: &'a mut dyn Observer) -> Self {
+    fn new(device: &'a D, net: Net<D>, mut job: Job<'a>, log: EventLog, observer: &'a mut dyn Observer) -> Self {
+        job.fit_to_ranks();
         let spec = &job.plan.spec;
         let loader = loader(&job);
         let now = Instant::now();
@@ -254,12 +264,14 @@ impl<'a, D: Kernels> Run<'a, D> {
             Split::Test => ("testing", &self.job.data.test, spec.augmentation.test_views()),
         };
         let (loader, batch) = (&self.loader, self.evaluation_batch());
+        let order = self.own_of_split(order, batch);
         let epochs = self.job.plan.epochs();
         let (epoch, total) = (self.position.epoch, views * order.len());
         let observer = &mut *self.observer;
         evaluate_views(
             self.device,
             &self.net,
+            &self.job.ranks,
             views,
             |view| loader.view(order, batch, view),
             |done| {
@@ -273,6 +285,11 @@ impl<'a, D: Kernels> Run<'a, D> {
         let piece = self.job.plan.phases.get(self.position.phase).map_or(usize::MAX, |phase| phase.micro_batch);
         self.job.plan.spec.data.batch.min(piece)
     }
+}
+
+/// Threads that read images for one of some ranks.
+pub fn workers(spec: &Pipeline, ranks: &Ranks) -> usize {
+    spec.data.workers.unwrap_or_else(|| ranks.threads())
 }
 
 /// Reads the images of a job.

@@ -144,8 +144,22 @@ pub struct RunState {
     pub optimizer: Optimizer,
     /// A hash over the samples, their classes and splits.
     pub data: String,
+    /// How many of the spec's batches make a step: the number of ranks with which the run began.
+    #[serde(default = "RunState::one", skip_serializing_if = "RunState::is_one")]
+    pub batches_a_step: usize,
     /// The number of the spec that holds.
     pub spec: usize,
     /// The number of the spec that was taken up after it, and does not hold in all yet.
     pub pending: Option<usize>,
+}
+
+impl RunState {
+    fn one() -> usize {
+        1
+    }
+
+    #[allow(clippy::trivially_copy_pass_by_ref)] // As serde calls it.
+    fn is_one(count: &usize) -> bool {
+        *count == 1
+    }
 }

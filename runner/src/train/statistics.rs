@@ -6,22 +6,23 @@ use crate::engine::{KernelSet, Kernels, Tape, Tensor};
 use crate::layers::NormMode;
 use crate::net::{Forward, Net};
 use crate::random::Key;
+use crate::ranks::Shared;
 
 /// Makes the running statistics of `net` the means over batches of training images, as
 /// `torch.optim.swa_utils.update_bn` does: averaged weights have statistics that no step has followed.
 /// Only norms that follow the batch by `norms` are touched: frozen ones stay. Random layers act, as in
-/// training.
-pub fn take_anew<D: Kernels>(
+/// training. Each batch comes with the ranks that share its rows, where they do.
+pub fn take_anew<'a, D: Kernels>(
     device: &D,
     net: &mut Net<D>,
     norms: &[NormMode],
-    batches: impl Iterator<Item = Result<Batch, BadImage>>,
+    batches: impl Iterator<Item = (Result<Batch, BadImage>, Option<Shared<'a>>)>,
     key: Key,
 ) -> Result<(), TrainError> {
     if !norms.contains(&NormMode::Batch) {
         return Ok(());
     }
-    for (before, batch) in (0..).zip(batches) {
+    for (before, (batch, shared)) in (0..).zip(batches) {
         let batch = batch?;
         let mean = |&norm: &NormMode| if norm == NormMode::Batch { NormMode::Mean(before) } else { norm };
         let norms: Vec<NormMode> = norms.iter().map(mean).collect();
@@ -32,6 +33,7 @@ pub fn take_anew<D: Kernels>(
             norms: &norms,
             key,
             samples: &batch.samples,
+            joined: shared.map(|shared| shared.ranks),
         };
         let output = net.forward(&images, run).map_err(|(node, error)| TrainError::layer(net, node, &error))?;
         for (param, values) in output.buffers {

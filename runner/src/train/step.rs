@@ -11,6 +11,7 @@ use crate::metrics::largest;
 use crate::net::{Forward, Net, ParamId};
 use crate::plan::PhasePlan;
 use crate::random::Key;
+use crate::ranks::Shared;
 use crate::regularize::{LossTargets, Regularization};
 
 /// What stays the same over the steps of an epoch.
@@ -27,6 +28,8 @@ pub struct StepContext<'a, D: Kernels> {
     pub penalties: &'a Penalties<D>,
     /// The key of (seed, epoch) for random layers.
     pub key: Key,
+    /// The ranks that take the step together, each by its own rows; `None` where this one has all of them.
+    pub shared: Option<Shared<'a>>,
 }
 
 /// What a step found.
@@ -43,6 +46,8 @@ pub struct StepReport {
 /// Takes one step, at the groups' learning rates times their factors; `number` counts the run's steps from 0. A
 /// batch is computed in pieces of the phase's `micro_batch`: the step is the same, but for batch norm that
 /// follows each piece alone. A loss that is not finite changes nothing: no parameter, no statistic.
+///
+/// Ranks that share a step each give the rows that are theirs; all come to the same report and the same net.
 pub fn step<D: Kernels>(
     context: &StepContext<'_, D>,
     net: &mut Net<D>,
@@ -53,7 +58,7 @@ pub fn step<D: Kernels>(
 ) -> Result<StepReport, TrainError> {
     let classes = net.graph.output().count();
     // Of the whole batch, as its divisor is: the losses of its pieces add up to the batch's.
-    let targets = if net.graph.reconstructs() { Vec::new() } else { context.targets.matrix(&batch.targets, classes) };
+    let targets = if net.graph.reconstructs() { Vec::new() } else { targets(context, batch, classes)? };
     let size = context.phase.micro_batch.saturating_mul(classes).max(1);
     let (mut report, mut moved) = (StepReport { loss: 0.0, correct: 0, gradient_norms: Vec::new() }, Moved::nothing());
     let mut so_far: Option<Gradients<D>> = None;
@@ -75,13 +80,31 @@ pub fn step<D: Kernels>(
         so_far = Some(gradients);
         moved.take(net, passed.buffers);
     }
+    if let Some(shared) = &context.shared {
+        report = StepReport { loss: shared.total(f64::from(report.loss))? as f32, ..report };
+        report.correct = shared.total(report.correct as f64)? as usize;
+        if !report.loss.is_finite() {
+            moved.put_back(net);
+            return Ok(report);
+        }
+    }
     let Some(mut gradients) = so_far else { return Ok(report) };
+    if let Some(shared) = &context.shared {
+        gradients::sum(context.phase, net, &mut gradients, shared.ranks)?;
+    }
     let norms = gradients::norms(context.phase, net, &mut gradients)?;
     let norms = gradients::clip(context.phase, context.regularization, net, &mut gradients, norms)?;
     context.penalties.add(context.phase, net, &mut gradients, number)?;
     optimizer.step(context.phase, net, &mut gradients, factors.into())?;
     context.penalties.bound(context.phase, net)?;
     Ok(StepReport { gradient_norms: norms.get()?, ..report })
+}
+
+/// The loss's targets for the rows of a batch.
+fn targets<D: Kernels>(context: &StepContext<'_, D>, batch: &Batch, classes: usize) -> Result<Vec<f32>, TrainError> {
+    let own = context.targets.divisor(&batch.targets, classes);
+    let whole = context.shared.map_or(Ok(own), |shared| shared.total(own))?;
+    Ok(context.targets.matrix_of(&batch.targets, classes, whole))
 }
 
 /// What a piece of a batch gives.
@@ -110,10 +133,12 @@ fn pass<D: Kernels>(
         norms: &context.phase.norms,
         key: context.key,
         samples: &piece.samples,
+        joined: context.shared.map(|shared| shared.ranks),
     };
     let output = given::forward(context.device, net, piece, run)?;
     let (loss_tensor, correct) = if net.graph.reconstructs() {
-        (reconstruct::loss(&mut tape, &output.logits, piece)?, 0)
+        let rows = context.shared.map_or(piece.labels.len(), |shared| shared.rows);
+        (reconstruct::loss(&mut tape, &output.logits, piece, rows)?, 0)
     } else {
         let targets = Tensor::from_slice(context.device, targets, &[piece.labels.len(), classes])?;
         let loss_tensor = context.regularization.loss(&mut tape, &output.logits, &targets)?;
@@ -123,7 +148,8 @@ fn pass<D: Kernels>(
     };
     let loss = loss_tensor.to_vec().first().copied().unwrap_or(f32::NAN);
     let mut gradients = None;
-    if loss.is_finite() {
+    // Where ranks share the step, all go on until they know the loss of all.
+    if loss.is_finite() || context.shared.is_some() {
         gradients = Some(tape.backward(&loss_tensor).map_err(|error| TrainError::back(net, error))?);
     }
     Ok(Passed { loss, correct, gradients, buffers: output.buffers })
@@ -193,6 +219,7 @@ mod tests {
                     targets: &LossTargets::plain(),
                     penalties: &Penalties::none(),
                     key,
+                    shared: None,
                 };
                 step(&context, &mut net, &mut optimizer, &batch, 1.0, 0).unwrap();
                 let visited: usize = optimizer.memory().keys().map(|&id| net.graph.params[id].def.count()).sum();

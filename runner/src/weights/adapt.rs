@@ -111,6 +111,7 @@ mod tests {
             norms: &[],
             key: Key::new(0, Purpose::Layer),
             samples: &[0],
+            joined: None,
         };
         net.forward(&images, run).map_err(|(_, error)| error).unwrap().logits.to_vec()
     }

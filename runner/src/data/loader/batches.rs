@@ -24,9 +24,37 @@ fn identity(place: usize, repeat: u64) -> u64 {
     place as u64 | repeat << REPEAT
 }
 
-/// The identities of an order's rows, for random layers: a sample that comes again is another.
-pub fn identities(order: &[usize]) -> Vec<u64> {
-    order.iter().zip(repeats(order)).map(|(&place, repeat)| identity(place, repeat)).collect()
+/// The rows of batches.
+pub struct Rows {
+    /// Each one's sample, by its place in the data set.
+    pub order: Vec<usize>,
+    /// How often each one's sample came before it.
+    pub repeats: Vec<u64>,
+}
+
+impl Rows {
+    /// The samples of an order.
+    pub fn of(order: &[usize]) -> Self {
+        Rows { order: order.to_vec(), repeats: repeats(order) }
+    }
+
+    /// Samples that are each what it is, however often it came.
+    pub fn alike(order: &[usize]) -> Self {
+        Rows { order: order.to_vec(), repeats: vec![0; order.len()] }
+    }
+
+    /// Those at some places.
+    pub fn select(&self, places: impl Iterator<Item = usize> + Clone) -> Self {
+        Rows {
+            order: places.clone().map(|place| self.order[place]).collect(),
+            repeats: places.map(|place| self.repeats[place]).collect(),
+        }
+    }
+
+    /// Who the rows are for random layers: a sample that comes again is another.
+    pub fn identities(&self) -> Vec<u64> {
+        self.order.iter().zip(&self.repeats).map(|(&place, &repeat)| identity(place, repeat)).collect()
+    }
 }
 
 /// By place in an order: how often what stands there comes before it.
@@ -56,9 +84,7 @@ pub struct Batches {
 struct Shared {
     work: Arc<Work>,
     mode: Mode,
-    order: Vec<usize>,
-    /// By place in the order: how often its sample comes before it.
-    repeats: Vec<u64>,
+    rows: Rows,
     size: usize,
     ahead: usize,
     state: Mutex<State>,
@@ -89,21 +115,18 @@ enum Slot {
 }
 
 impl Batches {
-    /// Starts making batches of `size` of the samples `order`.
-    pub fn start(work: Arc<Work>, mode: Mode, order: &[usize], size: usize, workers: usize) -> Self {
-        Self::start_at(work, mode, order, size, workers, 0)
+    /// Starts making batches of `size` of some rows.
+    pub fn start(work: Arc<Work>, mode: Mode, rows: Rows, size: usize, workers: usize) -> Self {
+        Self::start_at(work, mode, rows, size, workers, 0)
     }
 
     /// As [`Batches::start`], without the batches before that with number `first`.
-    pub fn start_at(work: Arc<Work>, mode: Mode, order: &[usize], size: usize, workers: usize, first: usize) -> Self {
+    pub fn start_at(work: Arc<Work>, mode: Mode, rows: Rows, size: usize, workers: usize, first: usize) -> Self {
+        let count = rows.order.len();
         let shared = Arc::new(Shared {
             work,
             mode,
-            order: order.to_vec(),
-            repeats: match mode {
-                Mode::Training { .. } => repeats(order),
-                Mode::Evaluation | Mode::View(_) => vec![0; order.len()],
-            },
+            rows,
             size,
             ahead: ahead(size, workers),
             state: Mutex::new(State {
@@ -120,7 +143,7 @@ impl Batches {
             Builder::new().name(format!("loader-{number}")).spawn(move || while shared.work_on_one(true) {})
         };
         // A thread that the system refuses is done without; with none, the reader works itself.
-        let workers = (0..workers.min(order.len())).map_while(|number| worker(number).ok()).collect();
+        let workers = (0..workers.min(count)).map_while(|number| worker(number).ok()).collect();
         Batches { shared, workers }
     }
 }
@@ -131,7 +154,7 @@ impl Iterator for Batches {
     fn next(&mut self) -> Option<Self::Item> {
         let shared = &*self.shared;
         let mut state = shared.lock();
-        if state.read >= shared.order.len().div_ceil(shared.size) {
+        if state.read >= shared.rows.order.len().div_ceil(shared.size) {
             return None;
         }
         loop {
@@ -174,12 +197,13 @@ impl Shared {
     /// The samples of a batch, by their places in the data set.
     fn places(&self, batch: usize) -> &[usize] {
         let start = batch * self.size;
-        &self.order[start..self.order.len().min(start + self.size)]
+        let order = &self.rows.order;
+        &order[start..order.len().min(start + self.size)]
     }
 
     /// Who the rows of a batch are for random layers: a sample that comes again is another.
     fn identities(&self, batch: usize) -> Vec<u64> {
-        let repeats = self.repeats.iter().skip(batch * self.size);
+        let repeats = self.rows.repeats.iter().skip(batch * self.size);
         self.places(batch).iter().zip(repeats).map(|(&place, &repeat)| identity(place, repeat)).collect()
     }
 
@@ -188,7 +212,7 @@ impl Shared {
     fn work_on_one(&self, patient: bool) -> bool {
         let Some(taken) = self.take(patient) else { return false };
         let (batch, row) = (taken / self.size, taken % self.size);
-        let sample = self.work.sample(self.order[taken], self.repeats[taken], self.mode);
+        let sample = self.work.sample(self.rows.order[taken], self.rows.repeats[taken], self.mode);
         if let Some(samples) = self.put(batch, row, sample) {
             let images: Result<Vec<Pixels>, BadImage> = samples.into_iter().flatten().collect();
             let identities = self.identities(batch);
@@ -206,13 +230,13 @@ impl Shared {
     /// Takes the next sample, once there is room for its batch.
     fn take(&self, patient: bool) -> Option<usize> {
         let mut state = self.lock();
-        while !state.stop && state.next < self.order.len() && state.next / self.size >= state.read + self.ahead {
+        while !state.stop && state.next < self.rows.order.len() && state.next / self.size >= state.read + self.ahead {
             if !patient {
                 return None;
             }
             state = self.room.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
-        if state.stop || state.next >= self.order.len() {
+        if state.stop || state.next >= self.rows.order.len() {
             return None;
         }
         let taken = state.next;

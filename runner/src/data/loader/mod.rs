@@ -10,7 +10,8 @@ use crate::augment::{Augmentation, Prepare};
 use crate::plan::Normalization;
 use crate::random::{Key, Purpose};
 use crate::spec::Image;
-use batches::Batches;
+use batches::{Batches, Rows};
+use std::ops::Range;
 use std::sync::Arc;
 use work::{Forms, Mode, Work};
 
@@ -66,6 +67,21 @@ pub fn shuffled(indices: &[usize], seed: u64, epoch: u64) -> Vec<usize> {
     order
 }
 
+/// Of each batch of an order those rows that `own` gives for the number of them: those of all full batches, and
+/// those of the last.
+fn own_rows(order: &[usize], size: usize, own: &dyn Fn(usize) -> Range<usize>) -> [Rows; 2] {
+    let (all, full) = (Rows::of(order), order.len() / size);
+    let (own_full, own_rest) = (own(size), own(order.len() % size));
+    let of_full = (0..full).flat_map(|batch| own_full.clone().map(move |row| batch * size + row));
+    [all.select(of_full), all.select(own_rest.map(|row| full * size + row))]
+}
+
+/// The samples that are in [`Loader::training_own`]'s batches, in their order.
+pub fn own_samples(order: &[usize], size: usize, own: &dyn Fn(usize) -> Range<usize>) -> Vec<usize> {
+    let [full, rest] = own_rows(order, size.max(1), own);
+    [full.order, rest.order].concat()
+}
+
 /// The most images that are in memory as batches of `size` at once: those that are made ahead, with
 /// their bytes until they are made, and the reader's own.
 pub fn held(size: usize, workers: usize) -> usize {
@@ -116,8 +132,34 @@ impl Loader {
         epoch: u64,
         first: usize,
     ) -> Box<dyn Iterator<Item = Result<Batch, BadImage>>> {
-        let work = Arc::clone(&self.work);
-        Box::new(Batches::start_at(work, Mode::Training { epoch }, order, size.max(1), self.workers, first))
+        let (work, rows) = (Arc::clone(&self.work), Rows::of(order));
+        Box::new(Batches::start_at(work, Mode::Training { epoch }, rows, size.max(1), self.workers, first))
+    }
+
+    /// As [`Loader::training_from`], of each batch those rows alone that `own` gives for the number of them. Where
+    /// augmentation acts on whole batches, it acts on these.
+    pub fn training_own(
+        &self,
+        order: &[usize],
+        size: usize,
+        epoch: u64,
+        first: usize,
+        own: &dyn Fn(usize) -> Range<usize>,
+    ) -> Box<dyn Iterator<Item = Result<Batch, BadImage>>> {
+        let (size, mode) = (size.max(1), Mode::Training { epoch });
+        let (work, workers) = (Arc::clone(&self.work), self.workers);
+        let [full, rest] = own_rows(order, size, own);
+        let (own_size, full_batches) = (own(size).len().max(1), order.len() / size);
+        let full = Batches::start_at(Arc::clone(&work), mode, full, own_size, workers, first);
+        if rest.order.is_empty() || first > full_batches {
+            return Box::new(full);
+        }
+        // Its images are read when it comes.
+        let rest = std::iter::once(rest).flat_map(move |rest| {
+            let size = rest.order.len();
+            Batches::start(Arc::clone(&work), mode, rest, size, workers)
+        });
+        Box::new(full.chain(rest))
     }
 
     /// Batches of `size` over the samples `order`, not augmented, in this order.
@@ -138,10 +180,24 @@ impl Loader {
 
     /// As [`Loader::training_from`], without the images and without what acts on whole batches.
     pub fn bare(&self, order: &[usize], size: usize, first: usize) -> impl Iterator<Item = Batch> + use<> {
+        self.bare_own(order, size, first, &|rows| 0..rows)
+    }
+
+    /// As [`Loader::bare`], of each batch those rows alone that `own` gives for the number of them.
+    pub fn bare_own(
+        &self,
+        order: &[usize],
+        size: usize,
+        first: usize,
+        own: &dyn Fn(usize) -> Range<usize>,
+    ) -> impl Iterator<Item = Batch> + use<> {
         let (work, size, order) = (Arc::clone(&self.work), size.max(1), order.to_vec());
-        let identities = batches::identities(&order);
+        let identities = Rows::of(&order).identities();
+        let (own_full, own_rest) = (own(size), own(order.len() % size));
         (first..order.len().div_ceil(size)).map(move |number| {
-            let rows = number * size..order.len().min((number + 1) * size);
+            let begin = number * size;
+            let own = if begin + size <= order.len() { &own_full } else { &own_rest };
+            let rows = begin + own.start..begin + own.end;
             work.bare(&order[rows.clone()], identities[rows].to_vec())
         })
     }
@@ -152,7 +208,7 @@ impl Loader {
         size: usize,
         mode: Mode,
     ) -> Box<dyn Iterator<Item = Result<Batch, BadImage>> + '_> {
-        Box::new(Batches::start(Arc::clone(&self.work), mode, order, size.max(1), self.workers))
+        Box::new(Batches::start(Arc::clone(&self.work), mode, Rows::alike(order), size.max(1), self.workers))
     }
 }
 

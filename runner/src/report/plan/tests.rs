@@ -86,6 +86,7 @@ fn the_counts_are_what_the_optimizer_visits() {
             targets: &LossTargets::plain(),
             penalties: &Penalties::none(),
             key: Key::new(plan.spec.seed, Purpose::Layer),
+            shared: None,
         };
         step(&context, &mut net, &mut optimizer, &batch, 1.0, 0).unwrap();
 

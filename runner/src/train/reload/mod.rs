@@ -2,11 +2,13 @@
 
 pub mod replayed;
 pub mod saves;
+pub mod told;
 mod trial;
 pub mod watch;
 
 pub use replayed::Replayed;
 pub use saves::Saves;
+pub use told::Told;
 pub use watch::How;
 
 use crate::plan::Plan;
@@ -34,6 +36,11 @@ impl Prepared {
         let written = resolved::absolute(&loaded.pipeline, dir);
         Ok(Prepared { loaded, written, plan })
     }
+}
+
+/// Reads and plans what a spec's file says.
+fn prepared_from(spec: &Path, text: &str, sets: &[String]) -> Result<Prepared, SpecError> {
+    Prepared::new(&spec.display().to_string(), text, spec.parent().unwrap_or(Path::new("")), sets)
 }
 
 /// What a run is told of its spec.

@@ -1,7 +1,7 @@
 //! Saves of the spec's file, and of the plugins that it names.
 
 use super::watch::{FileWatch, Seen};
-use super::{At, Follow, How, Offer, Prepared, trial};
+use super::{At, Follow, How, Offer, prepared_from, trial};
 use crate::plan::Plan;
 use crate::spec::Pipeline;
 use crate::train::specs::Origin;
@@ -135,9 +135,7 @@ fn plugins_of(written: &Pipeline) -> Vec<PathBuf> {
 }
 
 fn prepare(followed: &Followed, text: &str) -> Offer {
-    let dir = followed.spec.parent().unwrap_or(Path::new(""));
-    let name = followed.spec.display().to_string();
-    match Prepared::new(&name, text, dir, &followed.sets) {
+    match prepared_from(&followed.spec, text, &followed.sets) {
         Ok(prepared) => Offer::Spec(Box::new(prepared)),
         Err(error) => Offer::Wrong(error.render(false)),
     }

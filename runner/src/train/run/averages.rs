@@ -2,8 +2,9 @@
 
 use super::super::average::Whose;
 use super::super::state::Owed;
-use super::super::{TrainError, frozen, statistics};
+use super::super::{TrainError, frozen, pieces, statistics};
 use super::{Run, Split};
+use crate::data::Batch;
 use crate::engine::Kernels;
 use crate::metrics::Scores;
 use crate::plan::PhasePlan;
@@ -110,8 +111,14 @@ impl<D: Kernels> Run<'_, D> {
         let plan = Arc::clone(&self.job.plan);
         let spec = &plan.spec;
         let epoch = self.position.epoch as u64 + 1;
-        let batches = self.loader.training(&self.order(), spec.data.batch, epoch);
+        let (order, size, own) = (self.order(), self.job.step_rows(), self.own(usize::MAX));
         let key = Key::new(spec.seed, Purpose::Layer).with(epoch);
+        let batches = self.loader.training_own(&order, size, epoch, 0, &|rows| own.read(rows));
+        let rows = order.chunks(size.max(1)).map(<[usize]>::len);
+        let batches = batches.zip(rows).map(|(batch, rows)| {
+            let cut = |batch: Batch| own.cut(rows).map_or(batch.clone(), |own| pieces::cut(&batch, own.start, own.end));
+            (batch.map(cut), own.shared(rows))
+        });
         statistics::take_anew(self.device, &mut self.net, &phase.norms, batches, key)
     }
 }

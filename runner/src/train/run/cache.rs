@@ -1,5 +1,6 @@
 //! The part of a run that has to do with kept features.
 
+use super::together::Own;
 use super::{Job, Run};
 use crate::data::{BadImage, Batch};
 use crate::engine::Kernels;
@@ -18,7 +19,10 @@ impl<D: Kernels> Run<'_, D> {
         let plan = Arc::clone(&self.job.plan);
         let Job { data, features, .. } = &self.job;
         let phases = plan.phases.get(self.position.phase..).unwrap_or_default();
-        let opened = Cache::open((self.device, &self.net), &plan, phases, data, features, self.cache.take());
+        let (before, net) = (self.cache.take(), (self.device, &self.net));
+        // Of the files of features the first gets those that stay.
+        let open = || Ok::<_, TrainError>(Cache::open(net, &plan, phases, data, features, before));
+        let opened = self.job.ranks.first_then_others(open)?;
         let Some(mut cache) = opened else { return Ok(()) };
         let all = cache.all(&self.job.data);
         let (with, mut progress) = self.computing();
@@ -30,13 +34,13 @@ impl<D: Kernels> Run<'_, D> {
 
     /// The batches of an epoch, from the position on: without their images where what the prefix makes of
     /// them is kept. `None` when interrupted.
-    pub(super) fn batches(&mut self, order: &[usize]) -> Result<Option<Batches>, TrainError> {
-        let (size, first) = (self.job.plan.spec.data.batch, self.position.step_in_epoch);
+    pub(super) fn batches(&mut self, order: &[usize], own: &Own) -> Result<Option<Batches>, TrainError> {
+        let (size, first) = (self.job.step_rows(), self.position.step_in_epoch);
         let epoch = self.position.epoch + 1;
         let Some(mut cache) = self.cache.take_if(|cache| cache.trains_on_kept()) else {
-            return Ok(Some(self.loader.training_from(order, size, epoch as u64, first)));
+            return Ok(Some(self.loader.training_own(order, size, epoch as u64, first, &|rows| own.read(rows))));
         };
-        let rows = cache.training(order, epoch);
+        let rows = cache.training(&own.samples(order, size), epoch);
         let stop = self.job.stop.clone();
         let (with, mut progress) = self.computing();
         let filled = cache.fill(&with, &rows, |done, total| {
@@ -45,7 +49,10 @@ impl<D: Kernels> Run<'_, D> {
         });
         drop(progress);
         self.cache = Some(cache);
-        Ok(filled?.then(|| -> Batches { Box::new(self.loader.bare(order, size, first).map(Ok)) }))
+        if self.job.ranks.any(!filled?)? {
+            return Ok(None);
+        }
+        Ok(Some(Box::new(self.loader.bare_own(order, size, first, &|rows| own.read(rows)).map(Ok))))
     }
 
     /// The batch with what is kept of its images; itself where it has them.
@@ -67,7 +74,7 @@ impl<D: Kernels> Run<'_, D> {
     }
 
     fn evaluate_by(&mut self, cache: &mut Cache) -> Result<Evaluation, TrainError> {
-        let val = self.job.data.val.clone();
+        let val = self.own_of_split(&self.job.data.val, self.evaluation_batch()).to_vec();
         let rows: Vec<_> = evaluated(&val).collect();
         let (with, mut progress) = self.computing();
         cache.fill(&with, &rows, |done, total| {
@@ -75,7 +82,9 @@ impl<D: Kernels> Run<'_, D> {
             true
         })?;
         let batches = with.loader.bare(&val, with.batch, 0).map(|bare| cache.complete(&with, bare, None));
-        evaluate(with.device, with.net, batches, |_| ())
+        let evaluation = evaluate(with.device, with.net, batches, |_| ());
+        drop(progress);
+        Ok(evaluation?.joined(&self.job.ranks)?)
     }
 
     /// What features are computed with, and what is told how far that is.

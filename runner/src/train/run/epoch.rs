@@ -15,7 +15,7 @@ use crate::train::observer::Progress;
 use crate::train::state::{EpochState, Owed, Stage};
 use crate::train::step::{StepContext, StepReport, step};
 use crate::train::summary::{Trained, largest_group, measured, rates};
-use crate::train::{Event, TrainError, files, proof, sampling};
+use crate::train::{Event, TrainError, files, pieces, proof, sampling};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -35,7 +35,7 @@ impl<D: Kernels> Run<'_, D> {
         self.position.epoch_in_phase += 1;
         self.position.step_in_epoch = 0;
         let stage = self.judge(phase, &trained, images as f64 / training_seconds, started)?;
-        if self.job.stop.is_raised() {
+        if self.is_stopped()? {
             self.stage = stage;
             if self.saved.1 != self.position.step {
                 self.save_last()?;
@@ -54,6 +54,7 @@ impl<D: Kernels> Run<'_, D> {
         started: Instant,
     ) -> Result<Stage, TrainError> {
         let epoch = self.position.epoch;
+        self.agree_on_weights()?;
         let val = if self.job.data.val.is_empty() { None } else { Some(self.evaluate_split(Split::Val)?.scores) };
         let val_ema = self.average_of_epoch(phase)?;
         let (watched, whose) = averages::better(self.rule.metric, trained, val.as_ref(), val_ema.as_ref());
@@ -81,6 +82,7 @@ impl<D: Kernels> Run<'_, D> {
             seconds: started.elapsed().as_secs_f64(),
         })?;
         let stage = self.after_epoch(phase, verdict);
+        self.job.ranks.agree("what comes next", &format!("{stage:?} {improved} {best_of_phase}"))?;
         self.stage = stage.clone();
         self.owed = Owed { best: improved.then_some((watched, whose)), best_of_phase };
         self.save_epoch(&stage)?;
@@ -105,18 +107,19 @@ impl<D: Kernels> Run<'_, D> {
     /// The samples of the epoch after those that are done, in its order.
     pub(super) fn order(&self) -> Vec<usize> {
         let (spec, epoch) = (&self.job.plan.spec, self.position.epoch as u64 + 1);
-        files::epoch_order(&sampling::drawn(&self.job.data, spec, epoch), spec.seed, epoch, spec.data.batch)
+        files::epoch_order(&sampling::drawn(&self.job.data, spec, epoch), spec.seed, epoch, self.job.step_rows())
     }
 
     /// The steps of an epoch from the position on; false when interrupted, with the position saved.
     fn train_epoch(&mut self) -> Result<bool, TrainError> {
         let plan = Arc::clone(&self.job.plan);
         let epoch = self.position.epoch + 1;
-        let batch_size = plan.spec.data.batch;
+        let size = self.job.step_rows();
         let order = self.order();
-        let steps_per_epoch = order.len().div_ceil(batch_size.max(1)) as u64;
+        let steps_per_epoch = order.len().div_ceil(size.max(1)) as u64;
         self.steps_in_epoch = steps_per_epoch as usize;
-        let Some(batches) = self.batches(&order)? else {
+        let own = self.own(phase_at(&plan, self.position.phase)?.micro_batch);
+        let Some(batches) = self.batches(&order, &own)? else {
             self.save_last()?;
             return Ok(false);
         };
@@ -134,6 +137,8 @@ impl<D: Kernels> Run<'_, D> {
                 steps_per_epoch,
             };
             let factors = Factors::of(phase, clock, self.so_far.history());
+            let place = self.position.step_in_epoch;
+            let rows = size.min(order.len().saturating_sub(place * size));
             let context = StepContext {
                 device: self.device,
                 phase,
@@ -141,25 +146,30 @@ impl<D: Kernels> Run<'_, D> {
                 targets: &self.targets,
                 penalties: &self.penalties,
                 key: Key::new(plan.spec.seed, Purpose::Layer).with(epoch as u64),
+                shared: own.shared(rows),
             };
-            let place = self.position.step_in_epoch as u64;
-            let batch = mix::vary(self.device, &self.net, (&plan, phase), batch, epoch as u64, place)?;
+            let batch = mix::vary(self.device, &self.net, (&plan, phase), batch, epoch as u64, place as u64)?;
+            let batch = match own.cut(rows) {
+                Some(own) => pieces::cut(&batch, own.start, own.end),
+                None => batch,
+            };
             let report = step(&context, &mut self.net, &mut self.optimizer, &batch, factors, self.position.step);
             let report = report.map_err(|error| self.in_phase(phase, error))?;
             if !report.loss.is_finite() {
                 let first = not_finite::first(&context, &self.net, &batch).unwrap_or(NotFiniteAt::Nowhere);
+                let found = self.job.ranks.collect(&first)?.into_iter().find(|place| *place != NotFiniteAt::Nowhere);
+                let first = found.unwrap_or(first);
                 return Err(self.not_finite(phase, &report, first));
             }
             if let Some(average) = &mut self.average {
                 average.step(phase, &self.net)?;
             }
-            let size = batch.labels.len();
-            self.stepped(report, size, factors)?;
+            self.stepped(report, rows, factors)?;
             let sums = &self.of_epoch.sums;
             let (done, loss) = (sums.images, Some(sums.loss / sums.images as f64));
             let (epochs, total) = (plan.epochs(), order.len());
             self.observer.progress(Progress { doing: &phase.name, epoch, epochs, done, total, loss });
-            if self.job.stop.is_raised() {
+            if self.is_stopped()? {
                 self.save_last()?;
                 return Ok(false);
             }
@@ -177,7 +187,7 @@ impl<D: Kernels> Run<'_, D> {
         self.position.step += 1;
         self.position.step_in_phase += 1;
         self.position.step_in_epoch += 1;
-        if self.position.step == 1 {
+        if self.position.step == 1 && self.job.writes() {
             proof::after_first_step(self.job.dir, &self.net)?;
         }
         let EpochState { sums, last_norms } = &mut self.of_epoch;

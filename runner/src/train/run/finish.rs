@@ -61,6 +61,7 @@ impl<D: Kernels> Run<'_, D> {
         let best_epoch = self.best_epoch();
         let classes = &self.job.data.facts.classes;
         let mut scores = IndexMap::new();
+        let test = test.filter(|_| self.job.writes());
         if let Some(test) = test.as_ref().filter(|test| !test.errors.is_empty()) {
             reconstruct::write_results(self.job.dir, &self.job.data, test, best_epoch)?;
         } else if let Some(test) = &test {
@@ -70,8 +71,10 @@ impl<D: Kernels> Run<'_, D> {
             files::write_metrics(self.job.dir, test, best_epoch, classes)?;
             self.observer.tested(classes, &test.answers, &confusion);
         }
-        let path = self.job.dir.best_of_phase();
-        remove(&path).map_err(TrainError::file(&path))?;
+        if self.job.writes() {
+            let path = self.job.dir.best_of_phase();
+            remove(&path).map_err(TrainError::file(&path))?;
+        }
         self.record(&Event::RunFinished {
             reason,
             data: self.job.data.facts.description.clone(),

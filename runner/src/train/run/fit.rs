@@ -25,7 +25,11 @@ impl<D: Kernels> Run<'_, D> {
         self.every_class_has_images()?;
         let still = head.frozen(&self.net.graph);
         let before = frozen::hash(&self.net, &still);
-        let Some(features) = self.extract(head)? else { return Ok(None) };
+        let features = self.extract(head)?;
+        if self.job.ranks.any(features.is_none())? {
+            return Ok(None);
+        }
+        let Some(features) = features else { return Ok(None) };
         let started = Instant::now();
         let labels = features.labels.clone();
         let solution = head.how.fit(self.samples(head, features), Key::new(self.job.plan.spec.seed, Purpose::Fit));
@@ -38,7 +42,7 @@ impl<D: Kernels> Run<'_, D> {
         }
         self.stage = next.clone();
         self.judge_fit(&solution, &labels, seconds, after)?;
-        Ok(if self.job.stop.is_raised() { None } else { Some(next) })
+        Ok(if self.is_stopped()? { None } else { Some(next) })
     }
 
     fn every_class_has_images(&self) -> Result<(), TrainError> {

@@ -56,6 +56,7 @@ impl<D: Kernels> Run<'_, D> {
             optimizer: self.optimizer.optimizer().clone(),
             seconds: self.seconds(),
             data: self.data.clone(),
+            batches_a_step: self.job.batches_a_step,
             spec: self.job.number,
             pending: self.pending.as_ref().map(|pending| pending.number),
         }
@@ -97,6 +98,9 @@ impl<D: Kernels> Run<'_, D> {
     /// Writes the best weights that were put off, unless better ones are owed.
     pub(super) fn write_put_off(&mut self) -> Result<(), TrainError> {
         let PutOff { best, best_of_phase } = std::mem::take(&mut self.put_off);
+        if !self.job.writes() {
+            return Ok(());
+        }
         if let Some(weights) = self.so_far.best().filter(|_| best_of_phase && !self.owed.best_of_phase) {
             let position = Position { epoch: weights.epoch, ..self.position.clone() };
             let net = Net { graph: self.net.graph.clone(), params: Params::new(weights.weights.clone()) };
@@ -116,14 +120,20 @@ impl<D: Kernels> Run<'_, D> {
     /// Saves the position. What comes next is told by the stage.
     pub(super) fn save_last(&mut self) -> Result<(), TrainError> {
         self.write_put_off()?;
+        if self.job.writes() {
+            self.write_last()?;
+        }
+        self.saved = (Instant::now(), self.position.step);
+        self.saved_as(LAST)
+    }
+
+    fn write_last(&mut self) -> Result<(), TrainError> {
         let path = self.job.dir.file("events.jsonl");
         let events = self.log.sync().map_err(TrainError::file(&path))?;
         let path = self.job.dir.last();
         self.job.dir.rotate(self.job.plan.spec.checkpoint.keep).map_err(TrainError::file(&path))?;
         let about = About { run: Some(self.state(events)), ..self.about() };
-        checkpoint::write(&path, &self.net, Some(&self.optimizer), self.average.as_ref(), &about)?;
-        self.saved = (Instant::now(), self.position.step);
-        self.saved_as(LAST)
+        checkpoint::write(&path, &self.net, Some(&self.optimizer), self.average.as_ref(), &about)
     }
 
     /// Saves the position within an epoch, where the spec wants it now.
@@ -140,7 +150,7 @@ impl<D: Kernels> Run<'_, D> {
     /// Writes the files that come after the checkpoint, of what is in it.
     pub(super) fn pay_what_is_owed(&mut self) -> Result<(), TrainError> {
         let Owed { best, best_of_phase } = std::mem::take(&mut self.owed);
-        if best_of_phase {
+        if best_of_phase && self.job.writes() {
             checkpoint::write_params(&self.job.dir.best_of_phase(), &self.net, &self.about())?;
         }
         match best {
@@ -151,7 +161,9 @@ impl<D: Kernels> Run<'_, D> {
 
     pub(super) fn keep_best(&mut self, watched: f64, whose: Whose) -> Result<(), TrainError> {
         let about = self.remember_best(watched, whose);
-        checkpoint::write(&self.job.dir.best(), &self.net, None, None, &about)?;
+        if self.job.writes() {
+            checkpoint::write(&self.job.dir.best(), &self.net, None, None, &about)?;
+        }
         self.saved_as(BEST)
     }
 

@@ -99,8 +99,10 @@ impl<D: Kernels> Run<'_, D> {
         classes: &[Class],
     ) -> Result<(), TrainError> {
         let number = self.pending.as_ref().map_or(self.job.number, |pending| pending.number) + 1;
-        specs::keep(self.job.dir, number, &prepared.loaded, &prepared.plan)
-            .map_err(TrainError::file(&self.job.dir.file(&specs::name(number))))?;
+        if self.job.writes() {
+            specs::keep(self.job.dir, number, &prepared.loaded, &prepared.plan)
+                .map_err(TrainError::file(&self.job.dir.file(&specs::name(number))))?;
+        }
         let changes = changes.iter().zip(classes).map(|(change, &class)| ChangedField {
             field: change.place.clone(),
             change: change.became(),

@@ -2,7 +2,7 @@
 //! ends.
 
 use super::keep::PutOff;
-use super::{NEVER, Pending, Run, loader, loss_targets, phase_at};
+use super::{NEVER, Pending, Run, loader, loss_targets, phase_at, workers};
 use crate::engine::{Kernels, Tensor};
 use crate::net::{Graph, Net, ParamId, Params};
 use crate::plan::{Group, PhasePlan, Plan};
@@ -91,18 +91,22 @@ impl<D: Kernels> Run<'_, D> {
             self.still_frozen(phase_at(&Arc::clone(&self.job.plan), self.position.phase)?)?;
         }
         let rebuilt = if rebuilds { self.rebuild(&plan)? } else { Rebuilt::default() };
-        self.job.plan = Arc::clone(&plan);
+        self.job.plan = plan;
+        self.job.fit_to_ranks();
+        let plan = Arc::clone(&self.job.plan);
         (self.job.number, self.job.written) = (number, written);
         self.position.phase = place;
         self.set_up_again()?;
         if goes_on {
             let phase = phase_at(&plan, place)?;
-            let steps = self.order().len().div_ceil(plan.spec.data.batch.max(1));
+            let steps = self.order().len().div_ceil(self.job.step_rows().max(1));
             self.position.step_in_phase = (self.position.epoch_in_phase * steps) as u64;
             self.so_far.state.frozen_hash = self.enter(phase)?;
         }
-        let path = self.job.dir.file("resolved.yaml");
-        specs::put_in_effect(self.job.dir, number).map_err(TrainError::file(&path))?;
+        if self.job.writes() {
+            let path = self.job.dir.file("resolved.yaml");
+            specs::put_in_effect(self.job.dir, number).map_err(TrainError::file(&path))?;
+        }
         let Rebuilt { kept, initialised, dropped } = rebuilt;
         let (epoch, step) = (self.position.epoch, self.position.step);
         let epochs = plan.epochs();
@@ -113,7 +117,7 @@ impl<D: Kernels> Run<'_, D> {
     fn set_up_again(&mut self) -> Result<(), TrainError> {
         let plan = Arc::clone(&self.job.plan);
         let spec = &plan.spec;
-        self.job.workers = spec.data.workers();
+        self.job.workers = workers(spec, &self.job.ranks);
         self.loader = loader(&self.job);
         self.targets = loss_targets(spec, &self.job.data);
         self.rule = spec.regularization.early_stopping.clone().unwrap_or(NEVER);
@@ -158,6 +162,9 @@ impl<D: Kernels> Run<'_, D> {
         self.put_off = PutOff::default();
         let state = PhaseState { watch: Watch::default(), best: None, ..self.so_far.state.clone() };
         self.so_far = SoFar::resume(state, None);
+        if !self.job.writes() {
+            return Ok(());
+        }
         let path = self.job.dir.best();
         remove(&path).map_err(TrainError::file(&path))
     }

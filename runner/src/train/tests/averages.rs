@@ -224,7 +224,7 @@ fn statistics_taken_anew_are_the_means_over_batches() {
     let batches = [flat(&[1.0, 3.0]), flat(&[0.0, 0.0, 6.0]), flat(&[5.0, 5.0])];
     let take = |net: &mut Net<Cpu>, mode| {
         let norms = vec![mode; net.graph.nodes.len()];
-        let batches = batches.iter().cloned().map(Ok);
+        let batches = batches.iter().cloned().map(|batch| (Ok(batch), None));
         statistics::take_anew(&Cpu::default(), net, &norms, batches, Key::new(1, Purpose::Layer)).unwrap();
     };
     let before: Vec<Vec<f32>> = net.params.tensors().iter().map(crate::engine::Tensor::to_vec).collect();

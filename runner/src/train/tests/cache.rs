@@ -4,6 +4,7 @@ use super::{Job, Nothing, Ran, RunDir, StopFlag, Watcher, dataset, drawn, images
 use crate::augment::Pixels;
 use crate::data::{BadImage, ImageSource, Sample};
 use crate::engine::Cpu;
+use crate::ranks::Ranks;
 use serde_json::Value;
 use std::fs;
 use std::path::Path;
@@ -57,6 +58,8 @@ fn kept(folder: &Path, sets: &[&str]) -> (Ran, usize) {
         features: folder.to_owned(),
         stop: StopFlag::default(),
         workers: 2,
+        ranks: Ranks::alone(),
+        batches_a_step: 1,
         follow: Box::new(Nothing),
         written: resolved::absolute(&plan.spec, dir.path()),
         number: 1,

@@ -4,6 +4,7 @@ mod averages;
 mod cache;
 mod losses;
 mod penalties;
+mod ranks;
 mod reload;
 mod resume;
 
@@ -22,6 +23,7 @@ use crate::metrics::{Answers, Confusion};
 use crate::net::{Net, Params};
 use crate::plan::Plan;
 use crate::random::{Key, Purpose};
+use crate::ranks::Ranks;
 use crate::regularize::LossTargets;
 use crate::spec::{self, Override, resolved};
 use crate::weights::{WeightFile, init};
@@ -173,6 +175,8 @@ fn follow(dir: tempfile::TempDir, sets: &[&str], follow: Box<dyn Follow>) -> Ran
         features: dir.path().join("features"),
         stop: StopFlag::default(),
         workers: 2,
+        ranks: Ranks::alone(),
+        batches_a_step: 1,
         follow,
         written: resolved::absolute(&plan.spec, dir.path()),
         number: 1,
@@ -229,6 +233,7 @@ impl Steps {
             targets: &LossTargets::plain(),
             penalties: &self.penalties,
             key: Key::new(1, Purpose::Layer),
+            shared: None,
         };
         for _ in 0..count {
             step(&context, &mut self.net, &mut self.optimizer, &batch(), 1.0, self.taken).unwrap();

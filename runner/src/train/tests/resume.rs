@@ -3,6 +3,7 @@
 use super::reload::{Save, saved};
 use super::{Watcher, Weights, dataset, drawn, images, planned, run, weights};
 use crate::engine::Cpu;
+use crate::ranks::Ranks;
 use crate::spec::resolved;
 use crate::train::reload::replayed::Past;
 use crate::train::reload::{At, Follow, Offer, Replayed};
@@ -48,6 +49,8 @@ fn stopped_at(at: u64, sets: &[&str], saves: &[Save<'_>]) -> (Vec<f64>, Vec<Valu
             features: dir.path().join("features"),
             stop: stop.clone(),
             workers: 2,
+            ranks: Ranks::alone(),
+            batches_a_step: 1,
             follow: Box::new(Stopped { saves: Replayed::new(past(saves)), at, stop }),
             written: resolved::absolute(&plan.spec, dir.path()),
             number,
