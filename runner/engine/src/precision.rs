@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 /// All else is computed in 32 bits, and so is everything on the CPU.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[schemars(rename = "ProductPrecision")]
 pub enum Precision {
     /// In 32 bits.
     #[default]
