@@ -6,11 +6,13 @@ use super::gpu::{Gpu, Place, Run, gpu};
 
 /// Some columns of a matrix.
 #[derive(Clone, Copy)]
-struct Columns {
-    place: Place,
+pub struct Columns {
+    /// Where the matrix is.
+    pub place: Place,
     /// Of the matrix.
-    width: usize,
-    begin: usize,
+    pub width: usize,
+    /// The first of them.
+    pub begin: usize,
 }
 
 /// See [`super::super::Kernels::concat`].
@@ -59,7 +61,7 @@ pub fn concat(tape: &mut Tape<Cuda>, parts: &[Tensor<Cuda>]) -> Result<Tensor<Cu
 }
 
 /// Writes `width` columns to others, or adds them.
-fn move_columns(gpu: &Gpu, to: Columns, from: Columns, rows: usize, width: usize, add: bool) -> Run<()> {
+pub fn move_columns(gpu: &Gpu, to: Columns, from: Columns, rows: usize, width: usize, add: bool) -> Run<()> {
     let numbers = |columns: Columns| [columns.width, columns.begin].map(|number| (number as i32).into());
     let (len, width) = (rows * width, (width as i32).into());
     let (of_to, of_from) = (numbers(to), numbers(from));

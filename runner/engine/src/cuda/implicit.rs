@@ -2,6 +2,7 @@
 
 use super::super::Precision;
 use super::super::slide::Convolution;
+use super::concat::{Columns, move_columns};
 use super::geometry::Geometry;
 use super::gpu::{Gpu, Place, Run, Values};
 
@@ -33,10 +34,8 @@ struct Wide {
 
 /// The first values of each row, or they are added.
 fn narrow(gpu: &Gpu, to: Place, from: Place, rows: usize, [width, wide]: [usize; 2], add: bool) -> Run<()> {
-    let numbers = |width: usize| [(width as i32).into(), 0_i32.into()];
-    let counts = [(width as i32).into(), (rows * width).into(), add.into()];
-    let operands = [&[to.into()][..], &numbers(width), &[from.into()], &numbers(wide), &counts];
-    gpu.each("move_columns", rows * width, &operands.concat())
+    let columns = |place: Place, width: usize| Columns { place, width, begin: 0 };
+    move_columns(gpu, columns(to, width), columns(from, wide), rows, width, add)
 }
 
 /// A kernel, and how it is cut into tiles.
