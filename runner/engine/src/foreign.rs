@@ -102,10 +102,50 @@ pub(crate) fn scratch(operation: &dyn Foreign) -> Result<Vec<u64>> {
     Ok(scratch)
 }
 
+/// Where the gradient of one tensor is, for an operation that sees copies in the host's memory.
+pub(crate) trait HostGradient<D: Kernels>: Sized + 'static {
+    /// That of an operand.
+    fn of(operand: &Tensor<D>) -> Self;
+
+    /// The result of a recorded operation, and the place of its gradient.
+    fn recorded(y: Tensor<D>) -> (Tensor<D>, Self);
+
+    /// Copies the gradient of a result to the host.
+    fn read(&self, flow: &mut Flow<D>) -> Result<Vec<f32>>;
+
+    /// Adds values of the host.
+    fn add(&self, flow: &mut Flow<D>, values: Vec<f32>) -> Result<()>;
+}
+
+/// The gradients of a backward pass that is under way.
+type Flow<D> = dfdx::prelude::Gradients<f32, D>;
+
+/// The gradient that dfdx's store has for a tensor.
+pub(crate) struct Stored<D: Kernels>(Tensor<D>);
+
+impl<D: Kernels> HostGradient<D> for Stored<D> {
+    fn of(operand: &Tensor<D>) -> Self {
+        Stored(operand.clone())
+    }
+
+    fn recorded(y: Tensor<D>) -> (Tensor<D>, Self) {
+        let stored = Stored(y.clone());
+        (y.wanting_grad(true), stored)
+    }
+
+    fn read(&self, flow: &mut Flow<D>) -> Result<Vec<f32>> {
+        Ok(gradients::read(flow, &self.0)?.to_vec())
+    }
+
+    fn add(&self, flow: &mut Flow<D>, values: Vec<f32>) -> Result<()> {
+        gradients::add(flow, &self.0, values)
+    }
+}
+
 /// Runs a foreign operation on any device: operands are copied to the host, results back.
 ///
 /// An error on the way back is kept by the tape, which tells it when it has been run.
-pub(crate) fn through_host<D: Kernels>(
+pub(crate) fn through_host<D: Kernels, G: HostGradient<D>>(
     tape: &mut Tape<D>,
     operation: Arc<dyn Foreign>,
     inputs: &[Tensor<D>],
@@ -135,11 +175,14 @@ pub(crate) fn through_host<D: Kernels>(
     if !recorded {
         return Ok(y);
     }
+    let target = |operand: &Tensor<D>| (operand.wants_grad().then(|| G::of(operand)), operand.dims().to_vec());
+    let (y, of_output) = G::recorded(y);
     let way_back = WayBack {
         inputs: inputs.iter().map(|input| Held::new(input, operation.keeps_inputs())).collect(),
         params: params.to_vec(),
-        targets: inputs.iter().chain(params).map(|operand| operand.wants_grad().then(|| operand.clone())).collect(),
-        output: y.clone(),
+        of_operands: inputs.iter().chain(params).map(target).collect(),
+        output: Held::new(&y, operation.keeps_output()),
+        of_output,
         scratch,
         operation,
     };
@@ -148,47 +191,48 @@ pub(crate) fn through_host<D: Kernels>(
         fault.note(way_back.run(flow));
         Ok(())
     });
-    Ok(y.wanting_grad(true))
+    Ok(y)
 }
 
-struct WayBack<D: Kernels> {
+struct WayBack<D: Kernels, G> {
     operation: Arc<dyn Foreign>,
     inputs: Vec<Held<D>>,
     params: Vec<Tensor<D>>,
-    /// By input, then by parameter: whose gradient is wanted.
-    targets: Vec<Option<Tensor<D>>>,
-    output: Tensor<D>,
+    output: Held<D>,
+    of_output: G,
+    /// By input, then by parameter: where its gradient goes, if one is wanted, and its shape.
+    of_operands: Vec<(Option<G>, Vec<usize>)>,
     scratch: Vec<u64>,
 }
 
-impl<D: Kernels> WayBack<D> {
-    fn run(mut self, flow: &mut dfdx::prelude::Gradients<f32, D>) -> Result<()> {
+impl<D: Kernels, G: HostGradient<D>> WayBack<D, G> {
+    fn run(mut self, flow: &mut Flow<D>) -> Result<()> {
         let held = copies(self.inputs.iter().map(|held| held.tensor.as_ref()).chain(self.params.iter().map(Some)));
         let dims = self.inputs.iter().map(|held| &held.dims[..]).chain(self.params.iter().map(Tensor::dims));
         let views: Vec<View<'_>> = views(dims, &held);
         let (of_inputs, of_params) = views.split_at(self.inputs.len());
-        let output = self.operation.keeps_output().then(|| self.output.to_vec());
-        let gradient = gradients::read(flow, &self.output)?.to_vec();
-        let mut sums: Vec<Option<Vec<f32>>> =
-            self.targets.iter().map(|target| target.as_ref().map(|target| vec![0.0; target.len()])).collect();
-        let mut slots = self.targets.iter().zip(&mut sums).map(|(target, sums)| {
-            let (target, values) = (target.as_ref()?, sums.as_mut()?);
-            Some(ViewMut { dims: target.dims(), values })
+        let output = self.output.tensor.as_ref().map(Tensor::to_vec);
+        let gradient = self.of_output.read(flow)?;
+        let zeros = |(of, dims): &(Option<G>, Vec<usize>)| of.as_ref().map(|_| vec![0.0; dims.iter().product()]);
+        let mut sums: Vec<Option<Vec<f32>>> = self.of_operands.iter().map(zeros).collect();
+        let mut slots = self.of_operands.iter().zip(&mut sums).map(|((_, dims), sums)| {
+            let values = sums.as_mut()?;
+            Some(ViewMut { dims, values })
         });
         let input_gradients = slots.by_ref().take(self.inputs.len()).collect();
         let param_gradients = slots.collect();
         self.operation.backward(ForeignBackward {
             inputs: of_inputs.to_vec(),
             params: of_params.to_vec(),
-            output: View { dims: self.output.dims(), values: output.as_deref() },
-            output_gradient: View { dims: self.output.dims(), values: Some(&gradient) },
+            output: View { dims: &self.output.dims, values: output.as_deref() },
+            output_gradient: View { dims: &self.output.dims, values: Some(&gradient) },
             input_gradients,
             param_gradients,
             scratch: &mut self.scratch,
         })?;
-        for (target, sums) in self.targets.iter().zip(sums) {
-            if let (Some(target), Some(sums)) = (target, sums) {
-                gradients::add(flow, target, sums)?;
+        for ((of, _), sums) in self.of_operands.iter().zip(sums) {
+            if let (Some(of), Some(sums)) = (of, sums) {
+                of.add(flow, sums)?;
             }
         }
         Ok(())

@@ -241,7 +241,7 @@ pub trait Kernels: Device<f32> + Cache + Synchronize {
         params: &[Tensor<Self>],
         output: &[usize],
     ) -> Result<Tensor<Self>> {
-        foreign::through_host(tape, operation, inputs, params, output)
+        foreign::through_host::<_, foreign::Stored<Self>>(tape, operation, inputs, params, output)
     }
 
     /// `-sum(targets * log_softmax(logits))`, a scalar. Both are (N, K); the targets carry label

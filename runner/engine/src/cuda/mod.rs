@@ -242,7 +242,9 @@ impl Kernels for Cuda {
     ) -> Result<Tensor<Self>> {
         match tape.kernels() {
             KernelSet::Fast => foreign::foreign(tape, operation, inputs, params, output),
-            KernelSet::Assembled => super::foreign::through_host(tape, operation, inputs, params, output),
+            KernelSet::Assembled => {
+                super::foreign::through_host::<_, super::foreign::Stored<Self>>(tape, operation, inputs, params, output)
+            }
         }
     }
 

@@ -1,6 +1,6 @@
 //! Foreign operations: in place on the CPU, and through the host as on any device.
 
-use crate::foreign::through_host;
+use crate::foreign::{Stored, through_host};
 use crate::{
     Cpu, EngineError, Foreign, ForeignBackward, ForeignForward, KernelSet, Kernels, Result, Tape, Tensor, cpu::foreign,
 };
@@ -55,7 +55,7 @@ impl Foreign for MultiplyAdd {
 
 type Run = fn(&mut Tape<Cpu>, Arc<dyn Foreign>, &[Tensor<Cpu>], &[Tensor<Cpu>], &[usize]) -> Result<Tensor<Cpu>>;
 
-const BOTH: [Run; 2] = [foreign::foreign, through_host];
+const BOTH: [Run; 2] = [foreign::foreign, through_host::<Cpu, Stored<Cpu>>];
 
 fn tensor(values: &[f32], dims: &[usize]) -> Tensor<Cpu> {
     Tensor::from_vec(&Cpu::default(), values.to_vec(), dims).unwrap()
