@@ -7,9 +7,12 @@ from pathlib import Path
 import images
 from sides import THREADS, Ratio, Side, built, python, table
 
-# Name, pixels of the files, pixels of the net's input.
-FOLDERS = (("small", 96, 96), ("large", 1024, 224))
-# What runner keeps in the second of its columns: all of both folders.
+# Pixels of the files, pixels of the net's input.
+SMALL, LARGE = (96, 96), (1024, 224)
+# Of the large ones: what PIL and libjpeg write unless told otherwise, and finer. The finer, the more of the time is the
+# decoder's.
+QUALITIES = (75, 90)
+# What runner keeps in the second of its columns: all of any folder.
 CACHE = "4GiB"
 MODES = ("decode", "evaluate", "train")
 # Of a run whose first epoch decodes all images and keeps them.
@@ -21,11 +24,14 @@ def compare(data, rounds, count):
     rows = []
     with tempfile.TemporaryDirectory() as folder:
         folder = Path(folder)
-        small = images.copied(data, folder / "small", FOLDERS[0][1], len(images.found(data)))
-        large = images.generated(folder / "large", count, FOLDERS[1][1])
-        for (name, pixels, size), where in zip(FOLDERS, (small, large)):
+        small = images.copied(data, folder / "small", SMALL[0], len(images.found(data)))
+        cases = [(f"small, {SMALL[0]} px", small, SMALL[1])]
+        for quality in QUALITIES:
+            large = images.generated(folder / f"large{quality}", count, LARGE[0], quality=quality)
+            cases.append((f"{LARGE[0]} px, quality {quality}", large, LARGE[1]))
+        for name, where, size in cases:
             for mode in MODES:
-                rows.append([f"{name}, {pixels} px", size, mode, *row(program, where, size, mode, rounds)])
+                rows.append([name, size, mode, *row(program, where, size, mode, rounds)])
     print(
         f"loader: images a second of runner over torchvision's, {THREADS} workers, median of {rounds} rounds "
         "(least to most)\n"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import images
 from runs import backbone, seconds_of_epochs, trained
-from sides import ENVIRONMENT, built, table
+from sides import ENVIRONMENT, Ratio, Side, built, table
 
 # What the rest stays at while one thing grows.
 BASE = {"images": 64, "size": 64, "classes": 4, "threads": 2}
@@ -35,6 +35,7 @@ def spec(data, size):
 def compare(rounds, svg, only):
     grows = {what: values for what, values in GROWS.items() if not only or what in only}
     program = built("runner")
+    products = Products(built("steps")) if "threads" in grows else None
     times = {}
     with tempfile.TemporaryDirectory() as folder:
         folder = Path(folder)
@@ -44,19 +45,54 @@ def compare(rounds, svg, only):
                     case = BASE | BESIDES.get(what, {}) | {what: value}
                     seconds = epoch(program, folder, case, f"{what}{value}-{number}")
                     times.setdefault((what, value), []).append(seconds)
-    medians = {case: statistics.median(of) for case, of in times.items()}
-    print(f"scaling: an epoch of {NAME}, all trains, {BASE}, least of {EPOCHS} epochs, median of {rounds} rounds\n")
+            if products:
+                products.take()
+    print(
+        f"scaling: an epoch of {NAME}, all trains, {BASE}, least of {EPOCHS} epochs, median of {rounds} rounds "
+        "(least to most)\n"
+    )
     rows = []
     for what, values in grows.items():
-        first = medians[what, values[0]]
         for value in values:
             ideal = IDEAL[what](value) / IDEAL[what](values[0])
-            grown = medians[what, value] / first
-            rows.append([what, value, f"{medians[what, value]:.2f}", f"{grown:.2f}", f"{ideal:.2f}"])
-    table(["what grows", "to", "s an epoch", "times the first", "ideal"], rows)
+            rows.append([what, value, *grown(times[what, value], times[what, values[0]]), f"{ideal:.2f}"])
+    if products:
+        first = products.times[GROWS["threads"][0]]
+        for value, of in products.times.items():
+            ideal = IDEAL["threads"](value) / IDEAL["threads"](GROWS["threads"][0])
+            rows.append(["threads of a product", value, *grown(of, first), f"{ideal:.2f}"])
+    table(["what grows", "to", "s", "times the first", "ideal"], rows)
     if svg:
+        medians = {case: statistics.median(of) for case, of in times.items()}
         Path(svg).write_text(plot(medians, grows))
         print(f"drawn in {svg}")
+
+
+def grown(times, first):
+    """Seconds, and how many times those that were taken in the same rounds at the first value."""
+    return f"{statistics.median(times):.2f}", Ratio(times, first)
+
+
+class Products:
+    """Large matrix products on as many threads as an epoch has: what threads are worth on this machine."""
+
+    COUNT = 20
+
+    def __init__(self, program):
+        self.times = {threads: [] for threads in GROWS["threads"]}
+        self.sides = {}
+        for threads in self.times:
+            ENVIRONMENT["RAYON_NUM_THREADS"] = str(threads)
+            self.sides[threads] = Side(program, "peak")
+
+    def take(self):
+        # In small portions by turns, since the machine's clock is not its own.
+        seconds = dict.fromkeys(self.times, 0.0)
+        for _ in range(self.COUNT):
+            for threads, side in self.sides.items():
+                seconds[threads] += side.ask(1)["seconds"]
+        for threads, of in seconds.items():
+            self.times[threads].append(of)
 
 
 def epoch(program, folder, case, name):
