@@ -55,6 +55,9 @@ pub trait Kernels: Device<f32> + Cache + Synchronize {
     /// What the fast kernels keep the gradient of an operation's result in.
     type Buffer: Debug + Send + 'static;
 
+    /// Memory for values that are sent while the device computes.
+    type Room: Debug + 'static;
+
     /// What it is, for a person.
     fn describe(&self) -> String;
 
@@ -73,6 +76,12 @@ pub trait Kernels: Device<f32> + Cache + Synchronize {
     fn upload(device: &Self, values: &[f32], dims: &[usize]) -> Result<Tensor<Self>> {
         Tensor::from_vec(device, values.to_vec(), dims)
     }
+
+    /// See [`Room::of`](super::Room::of).
+    fn room(device: &Self, len: usize) -> Result<Self::Room>;
+
+    /// See [`Room::send`](super::Room::send).
+    fn send(device: &Self, room: Self::Room, values: &[f32], dims: &[usize]) -> Result<Later<Tensor<Self>>>;
 
     /// The gradient of a scalar to itself.
     fn one(device: &Self) -> Result<Self::Buffer>;

@@ -65,9 +65,14 @@ pub fn written(
         let gpu = gpu()?;
         let values = gpu.room(dims.iter().product())?;
         write(gpu, Place::of(&values))?;
-        Ok(Tensor::from_buffer(nothing(device)?, values, dims.to_vec()))
+        held(device, values, dims)
     };
     named(operation, make())
+}
+
+/// A tensor of what a buffer holds, which may be longer.
+pub fn held(device: &Cuda, values: Values, dims: &[usize]) -> Run<Tensor<Cuda>> {
+    Ok(Tensor::from_buffer(nothing(device)?, values, dims.to_vec()))
 }
 
 /// A tensor of no values, the same each time.

@@ -2,12 +2,13 @@
 //! what all of them must agree about.
 
 use super::{Job, Run};
-use crate::data::loader::own_samples;
+use crate::data::loader::{Upcoming, own_samples};
 use crate::engine::Kernels;
 use crate::hex::{sha256, short};
 use crate::le_bytes::le_bytes;
 use crate::ranks::{RankFault, Ranks, Shared};
-use crate::train::TrainError;
+use crate::train::ahead::Rows;
+use crate::train::{TrainError, pieces};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -59,6 +60,15 @@ impl Own {
     /// The rows that are cut out of what was read of a batch of so many, if any are.
     pub fn cut(&self, rows: usize) -> Option<Range<usize>> {
         self.shared(rows).filter(|_| self.whole).map(|shared| shared.own())
+    }
+
+    /// Of the batch that comes next, if it can be read by now, the rows that a step in pieces of `piece` begins with.
+    pub fn next<'b>(&self, batches: &'b mut dyn Upcoming, piece: usize) -> Option<Rows<'b>> {
+        let batch = batches.look()?;
+        let rows = batch.labels.len();
+        let own = self.cut(rows).unwrap_or(0..rows);
+        let first = pieces::place(own.len(), piece, 0);
+        Some((batch, own.start..own.start + first.end))
     }
 
     /// The samples that are read in an epoch.
