@@ -17,11 +17,12 @@ use runner::plan::Plan;
 use runner::random::{Key, Purpose};
 use runner::regularize::LossTargets;
 use runner::spec;
+use runner::train::ahead::Ahead;
 use runner::train::evaluate::logits;
 use runner::train::optimizer::State;
 use runner::train::penalties::Penalties;
 use runner::train::start::Start;
-use runner::train::step::{StepContext, step};
+use runner::train::step::{StepContext, step_ahead};
 use serde_json::json;
 use std::error::Error;
 use std::hint::black_box;
@@ -124,6 +125,8 @@ struct Steps<D: Kernels> {
     net: Net<D>,
     optimizer: State<D>,
     batch: Batch,
+    /// As in a run, the next batch travels to a GPU while this one trains.
+    ahead: Ahead<D>,
     trains: bool,
 }
 
@@ -152,7 +155,8 @@ impl<D: Kernels> Steps<D> {
             net.params.want_grads(&phase.trainable(net.graph.params.len()));
             optimizer.begin(phase);
         }
-        Ok(Steps { device, plan, net, optimizer, batch: batch(rows, size), trains })
+        let ahead = Ahead::to(&device);
+        Ok(Steps { device, plan, net, optimizer, batch: batch(rows, size), ahead, trains })
     }
 
     fn serve(mut self, warm_up: usize) -> Result<()> {
@@ -185,7 +189,9 @@ impl<D: Kernels> Steps<D> {
             key: Key::new(0, Purpose::Layer),
             shared: None,
         };
-        step(&context, &mut self.net, &mut self.optimizer, &self.batch, 1.0, 0)?;
+        let next = (&self.batch, 0..self.batch.labels.len());
+        let images = (&mut self.ahead, Some(next));
+        step_ahead(&context, &mut self.net, &mut self.optimizer, &self.batch, 1.0.into(), 0, images)?;
         Ok(())
     }
 }

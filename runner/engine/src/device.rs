@@ -18,6 +18,17 @@ pub enum DeviceName {
     Cuda(usize),
 }
 
+impl DeviceName {
+    /// Whether it may turn out to be a GPU.
+    pub fn may_be_gpu(self) -> bool {
+        match self {
+            DeviceName::Cpu => false,
+            DeviceName::Cuda(_) => true,
+            DeviceName::Auto => cfg!(feature = "cuda"),
+        }
+    }
+}
+
 /// Something to be done on a device that is known at run time only.
 pub trait DeviceTask: Send {
     /// What comes out.

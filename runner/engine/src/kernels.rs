@@ -55,6 +55,9 @@ pub trait Kernels: Device<f32> + Cache + Synchronize {
     /// What the fast kernels keep the gradient of an operation's result in.
     type Buffer: Debug + Send + 'static;
 
+    /// Memory for values that are sent while the device computes.
+    type Room: Debug + 'static;
+
     /// What it is, for a person.
     fn describe(&self) -> String;
 
@@ -66,13 +69,19 @@ pub trait Kernels: Device<f32> + Cache + Synchronize {
     /// dfdx's tensor of what a buffer holds.
     fn settled(device: &Self, buffer: &Self::Buffer, len: usize) -> Result<Flat<Self>>;
 
-    /// Copies what a buffer holds to the host.
-    fn read(buffer: &Self::Buffer, to: &mut [f32]);
+    /// Copies a tensor's values to the host.
+    fn read(tensor: &Tensor<Self>, to: &mut [f32]) -> Result<()>;
 
     /// A tensor of these values, which are copied.
     fn upload(device: &Self, values: &[f32], dims: &[usize]) -> Result<Tensor<Self>> {
         Tensor::from_vec(device, values.to_vec(), dims)
     }
+
+    /// See [`Room::of`](super::Room::of).
+    fn room(device: &Self, len: usize) -> Result<Self::Room>;
+
+    /// See [`Room::send`](super::Room::send).
+    fn send(device: &Self, room: Self::Room, values: &[f32], dims: &[usize]) -> Result<Later<Tensor<Self>>>;
 
     /// The gradient of a scalar to itself.
     fn one(device: &Self) -> Result<Self::Buffer>;

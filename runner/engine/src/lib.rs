@@ -7,6 +7,7 @@
 // A test fails by a panic, and compares what must be equal to the last bit.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::float_cmp))]
 
+mod ahead;
 pub mod assembled;
 mod cells;
 pub mod cpu;
@@ -32,6 +33,7 @@ pub mod tensor;
 mod tests;
 mod winograd;
 
+pub use ahead::Room;
 pub use device::{Cpu, DeviceName, DeviceTask, empty_cache, with_device};
 pub use error::EngineError;
 pub use foreign::{Foreign, ForeignBackward, ForeignForward, View, ViewMut};

@@ -56,6 +56,8 @@ pub struct Memory {
     pub scratch: u64,
     /// Decoded images that are kept, where the spec says how much they may take.
     pub cache: u64,
+    /// Images of the next piece, which are sent ahead to a device with memory of its own.
+    pub ahead: u64,
 }
 
 impl Memory {
@@ -67,11 +69,11 @@ impl Memory {
 
     /// What of it is on a device with memory of its own: copies of weights, and images that wait, are not.
     pub fn on_device(&self) -> u64 {
-        let parts = [self.parameters, self.gradients, self.optimizer, self.activations, self.scratch];
+        let parts = [self.parameters, self.gradients, self.optimizer, self.activations, self.scratch, self.ahead];
         parts.into_iter().fold(0, u64::saturating_add)
     }
 
-    /// All of it.
+    /// All of it, where the device's memory is the host's.
     pub fn total(&self) -> u64 {
         let of_net = [self.parameters, self.gradients, self.optimizer, self.activations, self.copies, self.scratch];
         let parts = of_net.into_iter().chain([self.images, self.cache]);
@@ -89,6 +91,8 @@ impl Needs {
             Optimizer::Sgd(_) => 1,
         };
         let parameters = values_of(graph.params.iter().map(|param| param.def.count()));
+        // The batch after the reader's, of which the first piece is sent ahead.
+        let looked_at = if spec.device.may_be_gpu() { spec.data.batch } else { 0 };
         let copies = if phase.restore_best { 2 } else { 1 } + spec.regularization.copies();
         Needs {
             parameters,
@@ -103,7 +107,7 @@ impl Needs {
             },
             activations: forward_peak(graph).max(backward_peak(graph, phase.boundary)),
             image: graph.input.count() as u64,
-            waiting: loader::held(spec.data.batch, spec.data.workers()),
+            waiting: loader::held(spec.data.batch, spec.data.workers()).saturating_add(looked_at),
         }
     }
 
@@ -121,6 +125,7 @@ impl Needs {
             copies: in_bytes(self.parameters.saturating_add(self.optimizer).saturating_add(self.kept_weights)),
             scratch: in_bytes(self.scratch),
             cache: self.cache,
+            ahead: in_bytes((piece as u64).saturating_mul(self.image)),
         }
     }
 }
@@ -199,6 +204,7 @@ fn values(graph: &Graph, source: Source) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::DeviceName;
     use crate::plan::fixture;
     use crate::spec::Problems;
 
@@ -211,7 +217,7 @@ mod tests {
 
     fn spec(optimizer: &str) -> Pipeline {
         fixture::yaml(&format!(
-            "{{ name: a, data: {{ source: {{ synthetic: blood_cells }}, image: {{ size: 8 }}, batch: 10, workers: 1 }}, \
+            "{{ name: a, device: cpu, data: {{ source: {{ synthetic: blood_cells }}, image: {{ size: 8 }}, batch: 10, workers: 1 }}, \
              schedule: {{ optimizer: {optimizer} }} }}"
         ))
     }
@@ -245,6 +251,21 @@ mod tests {
         assert_eq!(memory.activations, 4 * 10 * (3 * 256 + 256 + 2 * 256));
         let parts = memory.parameters + memory.gradients + memory.optimizer + memory.activations;
         assert_eq!(memory.total(), parts + memory.images + memory.copies + memory.scratch);
+    }
+
+    #[test]
+    fn a_gpu_has_the_images_of_the_next_piece_too() {
+        let graph = fixture::net(&["stem", "head"]);
+        let memory = |piece: usize, device: DeviceName| {
+            let spec = Pipeline { device, ..spec("sgd") };
+            Memory::of(&graph, &phase(&graph, "['*']"), piece, &spec)
+        };
+        let (cpu, gpu) = (memory(3, DeviceName::Cpu), memory(3, DeviceName::Cuda(0)));
+        let of_net = gpu.parameters + gpu.gradients + gpu.optimizer + gpu.activations + gpu.scratch;
+        assert_eq!(gpu.on_device(), of_net + 4 * 256 * 3);
+        // The host has one batch more.
+        assert_eq!(gpu.total(), cpu.total() + 4 * 256 * 10);
+        assert_eq!(cpu.total(), of_net + cpu.images + cpu.copies);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The forward pass over a whole split.
 
+use super::ahead::Ahead;
 use super::{TrainError, given, reconstruct};
 use crate::data::{BadImage, Batch};
 use crate::engine::{KernelSet, Kernels, Tape};
@@ -66,7 +67,7 @@ impl Evaluation {
 pub fn logits<D: Kernels>(device: &D, net: &Net<D>, batch: &Batch, kernels: KernelSet) -> Result<Vec<f32>, TrainError> {
     let mut tape = Tape::off(kernels);
     let run = Forward::evaluation(&mut tape, &batch.samples);
-    Ok(given::forward(device, net, batch, run)?.logits.to_vec())
+    Ok(given::forward(device, net, batch, &mut Ahead::nothing(), run)?.logits.read()?)
 }
 
 /// Evaluates `net` over the batches of a split. `each` is told how many samples are done.

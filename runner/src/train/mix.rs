@@ -11,6 +11,11 @@ use crate::plan::cache::frozen_until;
 use crate::plan::{PhasePlan, Plan};
 use crate::random::{Key, Purpose};
 
+/// Whether [`vary`] changes anything.
+pub fn varies(plan: &Plan) -> bool {
+    !plan.spec.augmentation.features.is_empty()
+}
+
 /// Varies a batch that trains, the one of this number in an epoch, counted from 1: what the phase's frozen part gives
 /// for it, or, where the phase has none, its images.
 pub fn vary<D: Kernels>(
@@ -21,8 +26,7 @@ pub fn vary<D: Kernels>(
     epoch: u64,
     number: u64,
 ) -> Result<Batch, TrainError> {
-    let entries = &plan.spec.augmentation.features;
-    if entries.is_empty() {
+    if !varies(plan) {
         return Ok(batch);
     }
     let samples = batch.labels.len();
@@ -43,7 +47,7 @@ pub fn vary<D: Kernels>(
         targets: std::mem::take(&mut batch.targets),
     };
     let key = Key::new(plan.spec.seed, Purpose::AugmentFeatures).with(epoch).with(number);
-    apply_all_to_batch(entries, &mut mixed, epoch, key);
+    apply_all_to_batch(&plan.spec.augmentation.features, &mut mixed, epoch, key);
     *values = mixed.images;
     batch.targets = mixed.targets;
     Ok(batch)

@@ -1,5 +1,6 @@
 //! Training: the loop, the phase clock, checkpoints, stop rules.
 
+pub mod ahead;
 mod announce;
 pub mod average;
 pub mod cache;

@@ -1,5 +1,6 @@
 //! Where a loss that is not a number comes from.
 
+use super::ahead::Ahead;
 use super::given::given;
 use super::step::StepContext;
 use super::{TrainError, pieces};
@@ -64,7 +65,7 @@ pub fn first<D: Kernels>(context: &StepContext<'_, D>, net: &Net<D>, batch: &Bat
 }
 
 fn first_of<D: Kernels>(context: &StepContext<'_, D>, net: &Net<D>, batch: &Batch) -> Result<NotFiniteAt, TrainError> {
-    let (begin, mut live) = given(context.device, &net.graph, batch)?;
+    let (begin, mut live) = given(context.device, &net.graph, batch, &mut Ahead::nothing())?;
     for (source, values) in &live {
         if !values.all_finite()? {
             return Ok(match *source {

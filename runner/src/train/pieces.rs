@@ -6,6 +6,7 @@ use crate::engine::Kernels;
 use crate::engine::Tensor;
 use crate::net::{Net, ParamId};
 use std::borrow::Cow;
+use std::ops::Range;
 
 /// The batch in pieces of at most `size` rows, in order; the batch itself where it is no larger.
 pub fn of(batch: &Batch, size: usize) -> impl Iterator<Item = Cow<'_, Batch>> {
@@ -14,9 +15,15 @@ pub fn of(batch: &Batch, size: usize) -> impl Iterator<Item = Cow<'_, Batch>> {
         if size >= rows {
             return Cow::Borrowed(batch);
         }
-        let begin = number * size;
-        Cow::Owned(cut(batch, begin, rows.min(begin + size)))
+        let Range { start, end } = place(rows, size, number);
+        Cow::Owned(cut(batch, start, end))
     })
+}
+
+/// Where the piece with this number is among `rows` rows: nowhere after the last.
+pub fn place(rows: usize, size: usize, number: usize) -> Range<usize> {
+    let end_of = |number: usize| number.saturating_mul(size.max(1)).min(rows);
+    end_of(number)..end_of(number + 1)
 }
 
 /// Some rows of a batch.

@@ -1,5 +1,6 @@
 //! One training step: forward, loss, backward, clip, optimize.
 
+use super::ahead::{Ahead, Rows};
 use super::factors::Factors;
 use super::optimizer::State;
 use super::penalties::Penalties;
@@ -56,6 +57,20 @@ pub fn step<D: Kernels>(
     factors: impl Into<Factors>,
     number: u64,
 ) -> Result<StepReport, TrainError> {
+    step_ahead(context, net, optimizer, batch, factors.into(), number, (&mut Ahead::nothing(), None))
+}
+
+/// As [`step`], with images that may have been sent ahead. While the device computes its last piece, the rows that are
+/// given here are sent: those that the next step begins with.
+pub fn step_ahead<D: Kernels>(
+    context: &StepContext<'_, D>,
+    net: &mut Net<D>,
+    optimizer: &mut State<D>,
+    batch: &Batch,
+    factors: Factors,
+    number: u64,
+    (ahead, next): (&mut Ahead<D>, Option<Rows<'_>>),
+) -> Result<StepReport, TrainError> {
     let classes = net.graph.output().count();
     // Of the whole batch, as its divisor is: the losses of its pieces add up to the batch's.
     let targets = if net.graph.reconstructs() { Vec::new() } else { targets(context, batch, classes)? };
@@ -63,6 +78,8 @@ pub fn step<D: Kernels>(
     let (mut report, mut moved) = (StepReport { loss: 0.0, correct: 0, gradient_norms: Vec::new() }, Moved::nothing());
     let mut so_far: Option<Gradients<D>> = None;
     for (place, piece) in pieces::of(batch, context.phase.micro_batch).enumerate() {
+        let rows = pieces::place(batch.labels.len(), context.phase.micro_batch, place + 1);
+        let then = if rows.is_empty() { next.clone() } else { Some((batch, rows)) };
         let targets = targets.chunks(size).nth(place).unwrap_or_default();
         let tape = match so_far.take() {
             None => Tape::recording(KernelSet::default()),
@@ -70,7 +87,7 @@ pub fn step<D: Kernels>(
                 Tape::adding_to(KernelSet::default(), of_trained(context.phase, net, gradients)?, context.device)?
             }
         };
-        let passed = pass(context, net, &piece, targets, tape)?;
+        let passed = pass(context, net, &piece, targets, tape, (ahead, then))?;
         report.loss += passed.loss;
         report.correct += passed.correct;
         let Some(gradients) = passed.gradients else {
@@ -95,7 +112,7 @@ pub fn step<D: Kernels>(
     let norms = gradients::norms(context.phase, net, &mut gradients)?;
     let norms = gradients::clip(context.phase, context.regularization, net, &mut gradients, norms)?;
     context.penalties.add(context.phase, net, &mut gradients, number)?;
-    optimizer.step(context.phase, net, &mut gradients, factors.into())?;
+    optimizer.step(context.phase, net, &mut gradients, factors)?;
     context.penalties.bound(context.phase, net)?;
     Ok(StepReport { gradient_norms: norms.get()?, ..report })
 }
@@ -118,13 +135,15 @@ struct Passed<D: Kernels> {
     buffers: Vec<(ParamId, Tensor<D>)>,
 }
 
-/// Runs a piece of a batch forward and backward. `targets` are its rows of the loss's targets.
+/// Runs a piece of a batch forward and backward. `targets` are its rows of the loss's targets, `then` those that come
+/// after it.
 fn pass<D: Kernels>(
     context: &StepContext<'_, D>,
     net: &Net<D>,
     piece: &Batch,
     targets: &[f32],
     mut tape: Tape<D>,
+    (ahead, then): (&mut Ahead<D>, Option<Rows<'_>>),
 ) -> Result<Passed<D>, TrainError> {
     let classes = net.graph.output().count();
     let run = Forward {
@@ -135,18 +154,26 @@ fn pass<D: Kernels>(
         samples: &piece.samples,
         joined: context.shared.map(|shared| shared.ranks),
     };
-    let output = given::forward(context.device, net, piece, run)?;
-    let (loss_tensor, correct) = if net.graph.reconstructs() {
+    let output = given::forward(context.device, net, piece, ahead, run)?;
+    let loss_tensor = if net.graph.reconstructs() {
         let rows = context.shared.map_or(piece.labels.len(), |shared| shared.rows);
-        (reconstruct::loss(&mut tape, &output.logits, piece, rows)?, 0)
+        reconstruct::loss(&mut tape, &output.logits, piece, rows)?
     } else {
         let targets = Tensor::from_slice(context.device, targets, &[piece.labels.len(), classes])?;
-        let loss_tensor = context.regularization.loss(&mut tape, &output.logits, &targets)?;
-        let logits = output.logits.to_vec();
-        let rows = logits.chunks_exact(classes).zip(&piece.labels);
-        (loss_tensor, rows.filter(|(row, label)| largest(row) == **label).count())
+        context.regularization.loss(&mut tape, &output.logits, &targets)?
     };
-    let loss = loss_tensor.to_vec().first().copied().unwrap_or(f32::NAN);
+    // The device computes: what is read below waits for it.
+    if let Some(rows) = then {
+        ahead.send(rows)?;
+    }
+    let correct = if net.graph.reconstructs() {
+        0
+    } else {
+        let logits = output.logits.read()?;
+        let rows = logits.chunks_exact(classes).zip(&piece.labels);
+        rows.filter(|(row, label)| largest(row) == **label).count()
+    };
+    let loss = loss_tensor.read()?.first().copied().unwrap_or(f32::NAN);
     let mut gradients = None;
     // Where ranks share the step, all go on until they know the loss of all.
     if loss.is_finite() || context.shared.is_some() {

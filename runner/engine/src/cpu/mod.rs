@@ -49,7 +49,7 @@ mod winograd;
 use super::tensor::Flat;
 use super::{
     Activation, AdamWStep, BatchStatistics, Broadcast, Cpu, EngineError, Foreign, Gradients, Interpolation, KernelSet,
-    Kernels, Normalization, Pull, Result, SgdStep, Tape, Tensor, Window, assembled,
+    Kernels, Later, Normalization, Pull, Result, SgdStep, Tape, Tensor, Window, assembled,
 };
 use dfdx::prelude::TensorFromVec;
 use std::sync::Arc;
@@ -68,6 +68,8 @@ macro_rules! choose {
 
 impl Kernels for Cpu {
     type Buffer = Vec<f32>;
+    /// What would travel is there already.
+    type Room = ();
 
     fn describe(&self) -> String {
         let threads = rayon::current_num_threads();
@@ -83,8 +85,17 @@ impl Kernels for Cpu {
         device.try_tensor_from_vec(buffer.clone(), (count,)).map_err(EngineError::device("copy"))
     }
 
-    fn read(buffer: &Vec<f32>, to: &mut [f32]) {
-        to.copy_from_slice(buffer);
+    fn read(tensor: &Tensor<Self>, to: &mut [f32]) -> Result<()> {
+        tensor.flat().copy_into(to);
+        Ok(())
+    }
+
+    fn room(_: &Self, _: usize) -> Result<()> {
+        Ok(())
+    }
+
+    fn send(device: &Self, (): (), values: &[f32], dims: &[usize]) -> Result<Later<Tensor<Self>>> {
+        Ok(Later::known(Tensor::from_slice(device, values, dims)?))
     }
 
     fn one(_: &Self) -> Result<Vec<f32>> {

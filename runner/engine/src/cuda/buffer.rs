@@ -65,9 +65,14 @@ pub fn written(
         let gpu = gpu()?;
         let values = gpu.room(dims.iter().product())?;
         write(gpu, Place::of(&values))?;
-        Ok(Tensor::from_buffer(nothing(device)?, values, dims.to_vec()))
+        held(device, values, dims)
     };
     named(operation, make())
+}
+
+/// A tensor of what a buffer holds, which may be longer.
+pub fn held(device: &Cuda, values: Values, dims: &[usize]) -> Run<Tensor<Cuda>> {
+    Ok(Tensor::from_buffer(nothing(device)?, values, dims.to_vec()))
 }
 
 /// A tensor of no values, the same each time.
@@ -87,12 +92,6 @@ pub fn settled(device: &Cuda, values: &Values, len: usize) -> Run<Flat<Cuda>> {
     let mut flow = Flow::leaky();
     gpu()?.copy(Place::of(flow.get_or_alloc_mut(&probe)?), Place::of(values), len)?;
     Ok(flow.get(&probe))
-}
-
-/// Copies values to the host. As where dfdx reads a tensor, a driver that cannot any more is the end.
-pub fn read(values: &Values, to: &mut [f32]) {
-    let done = gpu().and_then(|gpu| gpu.read_into(values, to));
-    assert!(done.is_ok(), "the GPU does not give values back: {done:?}");
 }
 
 /// Records an operation over an image and weights where a gradient is wanted: `weight_gradient` adds to the gradient of

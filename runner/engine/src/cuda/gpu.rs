@@ -1,6 +1,7 @@
 //! The GPU of the process: its driver's device, its kernels, and memory on it.
 
 use super::super::{Cuda, EngineError, Result};
+use super::ahead::Copies;
 use super::staging::Staging;
 use cudarc::cublas::CudaBlas;
 use cudarc::driver::{CudaDevice, CudaSlice, DevicePtr, DriverError, result, sys};
@@ -19,13 +20,15 @@ static KERNELS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/kernels.fatbin
 /// Values on the GPU.
 pub type Values = CudaSlice<f32>;
 
-/// One GPU. All work is done on the one stream that dfdx uses, in the order in which it is asked for.
+/// One GPU. All work is done on the one stream that dfdx uses, in the order in which it is asked for; but for values that
+/// are sent ahead (see `ahead`).
 pub struct Gpu {
-    device: Arc<CudaDevice>,
+    pub(super) device: Arc<CudaDevice>,
     pub(super) blas: CudaBlas,
     functions: HashMap<&'static str, Function>,
     pool: Option<Pool>,
-    staging: Staging,
+    pub(super) staging: Staging,
+    pub(super) copies: Copies,
     /// Bytes of memory that a block of a convolution may share.
     pub(super) shared: usize,
     name: String,
@@ -100,8 +103,8 @@ impl Gpu {
         }
         let pool = Pool::of(&device)?;
         let name = name_of(&device)?;
-        let staging = Staging::new()?;
-        Ok(Gpu { device, blas, functions, pool, staging, shared: shared as usize, name })
+        let (staging, copies) = (Staging::new()?, Copies::new()?);
+        Ok(Gpu { device, blas, functions, pool, staging, copies, shared: shared as usize, name })
     }
 
     /// Where the values of a dfdx tensor are is read off what it prints of itself: this compares what lies there with
@@ -148,10 +151,13 @@ impl Gpu {
     }
 
     /// Copies values to the host.
-    pub fn read_into(&self, values: &Values, to: &mut [f32]) -> Run<()> {
+    pub fn read_into(&self, from: Place, to: &mut [f32]) -> Run<()> {
+        if to.is_empty() {
+            return Ok(());
+        }
         self.device.bind_to_thread()?;
-        // SAFETY: there are at least as many values; the host waits until they are there.
-        unsafe { result::memcpy_dtoh_async(to, *values.device_ptr(), *self.device.cu_stream()) }?;
+        // SAFETY: the place is that of a tensor of at least so many values; the host waits until they are there.
+        unsafe { result::memcpy_dtoh_async(to, from.0, *self.device.cu_stream()) }?;
         self.wait()
     }
 

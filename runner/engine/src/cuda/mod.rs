@@ -9,6 +9,7 @@
 //! was not interrupted there.
 
 mod activation;
+mod ahead;
 mod batch_norm;
 mod buffer;
 mod concat;
@@ -34,7 +35,7 @@ use super::{
     Activation, AdamWStep, BatchStatistics, Broadcast, Cuda, Foreign, Gradients, Interpolation, KernelSet, Kernels,
     Later, Normalization, Precision, Pull, Result, SgdStep, Tape, Tensor, Window, assembled,
 };
-use buffer::{named, written};
+use buffer::{held, named, written};
 use std::sync::Arc;
 
 pub use gpu::open;
@@ -51,6 +52,7 @@ macro_rules! choose {
 
 impl Kernels for Cuda {
     type Buffer = gpu::Values;
+    type Room = ahead::Room;
 
     fn describe(&self) -> String {
         gpu::gpu().map_or_else(|_| "NVIDIA GPU".to_owned(), |gpu| gpu.name().to_owned())
@@ -64,12 +66,21 @@ impl Kernels for Cuda {
         named("copy", buffer::settled(device, buffer, len))
     }
 
-    fn read(values: &gpu::Values, to: &mut [f32]) {
-        buffer::read(values, to);
+    fn read(tensor: &Tensor<Self>, to: &mut [f32]) -> Result<()> {
+        named("read", tensor.place().and_then(|place| gpu::gpu()?.read_into(place, to)))
     }
 
     fn upload(device: &Self, values: &[f32], dims: &[usize]) -> Result<Tensor<Self>> {
         written("upload", device, dims, |gpu, to| gpu.upload(to, values))
+    }
+
+    fn room(_: &Self, len: usize) -> Result<ahead::Room> {
+        named("room", ahead::Room::of(len))
+    }
+
+    fn send(device: &Self, room: ahead::Room, values: &[f32], dims: &[usize]) -> Result<Later<Tensor<Self>>> {
+        let (travelling, device, dims) = (named("send", room.send(values))?, device.clone(), dims.to_vec());
+        Ok(Later::new(move || named("send", travelling.arrive().and_then(|values| held(&device, values, &dims)))))
     }
 
     fn one(_: &Self) -> Result<gpu::Values> {

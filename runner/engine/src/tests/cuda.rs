@@ -5,7 +5,7 @@ use super::check::{OperationOn, close, normal, run, tensors};
 use crate::device::{open_cpu, open_cuda};
 use crate::{
     Activation, AdamWStep, Broadcast, Cpu, Cuda, Foreign, ForeignBackward, ForeignForward, Gradients, Interpolation,
-    KernelSet, Kernels, Normalization, Padding, Pull, Result, SgdStep, Tape, Tensor, Window,
+    KernelSet, Kernels, Normalization, Padding, Pull, Result, Room, SgdStep, Tape, Tensor, Window,
 };
 use std::ops::Deref;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -450,4 +450,56 @@ fn what_does_not_fit_is_an_error() {
     let all = gpu.own_memory().unwrap()[0] as usize;
     assert!(Tensor::zeros(&*gpu, &[all / 4 + 1]).unwrap_err().is_out_of_memory());
     assert_eq!(Tensor::from_vec(&*gpu, vec![1.0, 2.0], &[2]).unwrap().to_vec(), [1.0, 2.0]);
+}
+
+/// Values that are sent ahead arrive whole, whatever kernels do with memory meanwhile; and what kernels have in memory that
+/// values travelled to stays theirs.
+#[test]
+fn values_that_are_sent_ahead() {
+    // In several rounds through the memory that does not move, and in a part of it.
+    const MOST: usize = 5 << 20;
+    let Some(gpu) = gpu() else { return };
+    let values = |round: usize, len: usize| -> Vec<f32> { (0..len).map(|i| (i % 1021 + round) as f32).collect() };
+    let base = Tensor::from_slice(&*gpu, &values(0, MOST), &[MOST]).unwrap();
+    let off = || Tape::off(KernelSet::Fast);
+    // Takes and frees memory of the same size over and over, and has the device busy.
+    let busy = |times: usize| {
+        let relu = |x: Tensor<Cuda>, _| Cuda::activate(&mut off(), &x, Activation::Relu).unwrap();
+        let last = (0..times).fold(base.clone(), relu);
+        Cuda::blend(&last, -1.0, &base, 0.0).unwrap()
+    };
+    for round in 1..=120 {
+        let len = if round % 3 == 0 { MOST / 7 + round } else { MOST };
+        let expected = values(round, len);
+        // What has the memory before may not be done when it is taken, or when the values are there.
+        drop(busy(if round % 2 == 0 { 40 } else { 1 }));
+        let room = Room::of(&*gpu, MOST).unwrap();
+        if round % 4 < 2 {
+            drop(busy(20));
+        }
+        let sent = room.send(&expected, &[len]).unwrap();
+        if round % 5 == 0 {
+            // Nobody asks for it: what gets its memory next keeps its own values.
+            drop(sent);
+            let others: Vec<Tensor<Cuda>> = (0..4).map(|_| busy(1)).collect();
+            for other in others {
+                assert!(other.to_vec().iter().zip(values(0, MOST)).all(|(found, own)| *found == -own), "round {round}");
+            }
+            continue;
+        }
+        if round % 8 < 4 {
+            drop(busy(5));
+        }
+        // A kernel reads it at once.
+        let tensor = sent.get().unwrap();
+        let negative = Cuda::blend(&tensor, -1.0, &tensor, 0.0).unwrap();
+        assert_eq!(tensor.dims(), [len]);
+        drop(tensor);
+        drop(busy(2));
+        assert!(negative.to_vec().iter().zip(&expected).all(|(found, sent)| *found == -sent), "round {round}");
+    }
+    let room = || Room::of(&*gpu, 10).unwrap();
+    assert!(room().holds(10) && !room().holds(11));
+    assert!(room().send(&[0.0; 11], &[11]).is_err() && room().send(&[0.0; 4], &[5]).is_err());
+    assert!(Room::of(&*gpu, gpu.own_memory().unwrap()[0] as usize).unwrap_err().is_out_of_memory());
 }

@@ -1,7 +1,7 @@
 //! Batches made by threads ahead of their reader, within bounds and in order.
 
-use super::Batch;
 use super::work::{Mode, Work};
+use super::{Batch, Upcoming};
 use crate::augment::Pixels;
 use crate::data::BadImage;
 use std::collections::{HashMap, VecDeque};
@@ -79,6 +79,8 @@ pub fn ahead(size: usize, workers: usize) -> usize {
 pub struct Batches {
     shared: Arc<Shared>,
     workers: Vec<JoinHandle<()>>,
+    /// The next batch, where it was looked at.
+    seen: Option<Result<Batch, BadImage>>,
 }
 
 struct Shared {
@@ -144,7 +146,7 @@ impl Batches {
         };
         // A thread that the system refuses is done without; with none, the reader works itself.
         let workers = (0..workers.min(count)).map_while(|number| worker(number).ok()).collect();
-        Batches { shared, workers }
+        Batches { shared, workers, seen: None }
     }
 }
 
@@ -152,20 +154,17 @@ impl Iterator for Batches {
     type Item = Result<Batch, BadImage>;
 
     fn next(&mut self) -> Option<Self::Item> {
+        if let Some(seen) = self.seen.take() {
+            return Some(seen);
+        }
         let shared = &*self.shared;
         let mut state = shared.lock();
         if state.read >= shared.rows.order.len().div_ceil(shared.size) {
             return None;
         }
         loop {
-            if let Some(Slot::Made(_)) = state.waiting.front() {
-                let front = state.waiting.pop_front();
-                state.read += 1;
-                shared.room.notify_all();
-                return match front {
-                    Some(Slot::Made(batch)) => Some(batch),
-                    _ => None,
-                };
+            if let Some(batch) = shared.read(&mut state) {
+                return Some(batch);
             }
             if self.workers.is_empty() {
                 drop(state);
@@ -175,6 +174,15 @@ impl Iterator for Batches {
                 state = shared.made.wait(state).unwrap_or_else(PoisonError::into_inner);
             }
         }
+    }
+}
+
+impl Upcoming for Batches {
+    fn look(&mut self) -> Option<&Batch> {
+        if self.seen.is_none() {
+            self.seen = self.shared.read(&mut self.shared.lock());
+        }
+        self.seen.as_ref()?.as_ref().ok()
     }
 }
 
@@ -192,6 +200,20 @@ impl Drop for Batches {
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Hands out the next batch, if it is made.
+    fn read(&self, state: &mut State) -> Option<Result<Batch, BadImage>> {
+        let batch = match state.waiting.pop_front()? {
+            Slot::Made(batch) => batch,
+            other => {
+                state.waiting.push_front(other);
+                return None;
+            }
+        };
+        state.read += 1;
+        self.room.notify_all();
+        Some(batch)
     }
 
     /// The samples of a batch, by their places in the data set.

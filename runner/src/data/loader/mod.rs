@@ -50,6 +50,32 @@ impl Batch {
     }
 }
 
+/// Batches that are made while others are used.
+pub trait Upcoming: Iterator<Item = Result<Batch, BadImage>> {
+    /// The batch that comes next, if it is made by now and can be read: does not wait for it.
+    fn look(&mut self) -> Option<&Batch>;
+}
+
+/// Batches, and those that are made once these are read.
+struct Then<I> {
+    first: Batches,
+    rest: I,
+}
+
+impl<I: Iterator<Item = Result<Batch, BadImage>>> Iterator for Then<I> {
+    type Item = Result<Batch, BadImage>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.first.next().or_else(|| self.rest.next())
+    }
+}
+
+impl<I: Iterator<Item = Result<Batch, BadImage>>> Upcoming for Then<I> {
+    fn look(&mut self) -> Option<&Batch> {
+        self.first.look()
+    }
+}
+
 /// Hands out batches.
 ///
 /// What a batch holds depends on the data, the seed, the epoch and the order asked for, to the last
@@ -115,23 +141,12 @@ impl Loader {
     /// it came before where it comes more than once. At most
     /// a few batches are ahead of the reader. The last batch may be smaller. A batch that holds an
     /// unreadable image is an error in its place; the batches after it still come.
-    pub fn training(
-        &self,
-        order: &[usize],
-        size: usize,
-        epoch: u64,
-    ) -> Box<dyn Iterator<Item = Result<Batch, BadImage>> + '_> {
+    pub fn training(&self, order: &[usize], size: usize, epoch: u64) -> Box<dyn Upcoming> {
         self.training_from(order, size, epoch, 0)
     }
 
     /// As [`Loader::training`], from the batch with number `first` on.
-    pub fn training_from(
-        &self,
-        order: &[usize],
-        size: usize,
-        epoch: u64,
-        first: usize,
-    ) -> Box<dyn Iterator<Item = Result<Batch, BadImage>>> {
+    pub fn training_from(&self, order: &[usize], size: usize, epoch: u64, first: usize) -> Box<dyn Upcoming> {
         let (work, rows) = (Arc::clone(&self.work), Rows::of(order));
         Box::new(Batches::start_at(work, Mode::Training { epoch }, rows, size.max(1), self.workers, first))
     }
@@ -145,7 +160,7 @@ impl Loader {
         epoch: u64,
         first: usize,
         own: &dyn Fn(usize) -> Range<usize>,
-    ) -> Box<dyn Iterator<Item = Result<Batch, BadImage>>> {
+    ) -> Box<dyn Upcoming> {
         let (size, mode) = (size.max(1), Mode::Training { epoch });
         let (work, workers) = (Arc::clone(&self.work), self.workers);
         let [full, rest] = own_rows(order, size, own);
@@ -159,7 +174,7 @@ impl Loader {
             let size = rest.order.len();
             Batches::start(Arc::clone(&work), mode, rest, size, workers)
         });
-        Box::new(full.chain(rest))
+        Box::new(Then { first: full, rest })
     }
 
     /// Batches of `size` over the samples `order`, not augmented, in this order.

@@ -2,6 +2,7 @@
 
 use super::together::Own;
 use super::{Job, Run};
+use crate::data::loader::Upcoming;
 use crate::data::{BadImage, Batch};
 use crate::engine::Kernels;
 use crate::train::TrainError;
@@ -11,7 +12,24 @@ use crate::train::observer::Progress;
 use std::sync::Arc;
 
 /// The batches of an epoch, with their images or without.
-pub(super) type Batches = Box<dyn Iterator<Item = Result<Batch, BadImage>>>;
+pub(super) type Batches = Box<dyn Upcoming>;
+
+/// Batches without images: nothing of them can be sent before what is kept of the images has been read.
+struct Bare<I>(I);
+
+impl<I: Iterator<Item = Batch>> Iterator for Bare<I> {
+    type Item = Result<Batch, BadImage>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.0.next().map(Ok)
+    }
+}
+
+impl<I: Iterator<Item = Batch>> Upcoming for Bare<I> {
+    fn look(&mut self) -> Option<&Batch> {
+        None
+    }
+}
 
 impl<D: Kernels> Run<'_, D> {
     /// Opens what the phase keeps. What the phase before kept is brought on.
@@ -21,7 +39,7 @@ impl<D: Kernels> Run<'_, D> {
         let phases = plan.phases.get(self.position.phase..).unwrap_or_default();
         let (before, net) = (self.cache.take(), (self.device, &self.net));
         // Of the files of features the first gets those that stay.
-        let open = || Ok::<_, TrainError>(Cache::open(net, &plan, phases, data, features, before));
+        let open = || Ok::<_, TrainError>(Cache::open(net, &plan, phases, data, features, before)?);
         let opened = self.job.ranks.first_then_others(open)?;
         let Some(mut cache) = opened else { return Ok(()) };
         let all = cache.all(&self.job.data);
@@ -52,7 +70,7 @@ impl<D: Kernels> Run<'_, D> {
         if self.job.ranks.any(!filled?)? {
             return Ok(None);
         }
-        Ok(Some(Box::new(self.loader.bare_own(order, size, first, &|rows| own.read(rows)).map(Ok))))
+        Ok(Some(Box::new(Bare(self.loader.bare_own(order, size, first, &|rows| own.read(rows))))))
     }
 
     /// The batch with what is kept of its images; itself where it has them.

@@ -8,12 +8,13 @@ use crate::plan::memory::Needs;
 use crate::plan::{PhasePlan, budget};
 use crate::random::{Key, Purpose};
 use crate::regularize::Verdict;
+use crate::train::ahead::Ahead;
 use crate::train::factors::Factors;
 use crate::train::mix;
 use crate::train::not_finite::{self, NotFiniteAt};
 use crate::train::observer::Progress;
 use crate::train::state::{EpochState, Owed, Stage};
-use crate::train::step::{StepContext, StepReport, step};
+use crate::train::step::{StepContext, StepReport, step_ahead};
 use crate::train::summary::{Trained, largest_group, measured, rates};
 use crate::train::{Event, TrainError, files, pieces, proof, sampling};
 use std::sync::Arc;
@@ -119,11 +120,12 @@ impl<D: Kernels> Run<'_, D> {
         let steps_per_epoch = order.len().div_ceil(size.max(1)) as u64;
         self.steps_in_epoch = steps_per_epoch as usize;
         let own = self.own(phase_at(&plan, self.position.phase)?.micro_batch);
-        let Some(batches) = self.batches(&order, &own)? else {
+        let Some(mut batches) = self.batches(&order, &own)? else {
             self.save_last()?;
             return Ok(false);
         };
-        for batch in batches {
+        let mut ahead = Ahead::to(self.device);
+        while let Some(batch) = batches.next() {
             let batch = self.completed(batch?)?;
             if !self.is_between_epochs() {
                 self.look_at_spec()?;
@@ -153,7 +155,14 @@ impl<D: Kernels> Run<'_, D> {
                 Some(own) => pieces::cut(&batch, own.start, own.end),
                 None => batch,
             };
-            let report = step(&context, &mut self.net, &mut self.optimizer, &batch, factors, self.position.step);
+            // What is varied here is not what was read.
+            let as_read = !mix::varies(&plan);
+            if !as_read {
+                ahead.forget();
+            }
+            let next = if ahead.is_on() && as_read { own.next(&mut *batches, phase.micro_batch) } else { None };
+            let (net, optimizer) = (&mut self.net, &mut self.optimizer);
+            let report = step_ahead(&context, net, optimizer, &batch, factors, self.position.step, (&mut ahead, next));
             let report = report.map_err(|error| self.in_phase(phase, error))?;
             if !report.loss.is_finite() {
                 let first = not_finite::first(&context, &self.net, &batch).unwrap_or(NotFiniteAt::Nowhere);

@@ -2,12 +2,13 @@
 //! what all of them must agree about.
 
 use super::{Job, Run};
-use crate::data::loader::own_samples;
+use crate::data::loader::{Upcoming, own_samples};
 use crate::engine::Kernels;
 use crate::hex::{sha256, short};
 use crate::le_bytes::le_bytes;
-use crate::ranks::{RankFault, Ranks, Shared};
-use crate::train::TrainError;
+use crate::ranks::{Ranks, Shared};
+use crate::train::ahead::Rows;
+use crate::train::{TrainError, pieces};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -61,6 +62,15 @@ impl Own {
         self.shared(rows).filter(|_| self.whole).map(|shared| shared.own())
     }
 
+    /// Of the batch that comes next, if it can be read by now, the rows that a step in pieces of `piece` begins with.
+    pub fn next<'b>(&self, batches: &'b mut dyn Upcoming, piece: usize) -> Option<Rows<'b>> {
+        let batch = batches.look()?;
+        let rows = batch.labels.len();
+        let own = self.cut(rows).unwrap_or(0..rows);
+        let first = pieces::place(own.len(), piece, 0);
+        Some((batch, own.start..own.start + first.end))
+    }
+
     /// The samples that are read in an epoch.
     pub fn samples(&self, order: &[usize], size: usize) -> Vec<usize> {
         own_samples(order, size, &|rows| self.read(rows))
@@ -86,7 +96,7 @@ impl<D: Kernels> Run<'_, D> {
     }
 
     /// The ranks begin or go on with the same of everything.
-    pub(super) fn agree_at_start(&self) -> Result<(), RankFault> {
+    pub(super) fn agree_at_start(&self) -> Result<(), TrainError> {
         let ranks = &self.job.ranks;
         ranks.agree("the version of runner", env!("CARGO_PKG_VERSION"))?;
         ranks.agree("what computes", &self.device.rounding())?;
@@ -99,15 +109,15 @@ impl<D: Kernels> Run<'_, D> {
     }
 
     /// The ranks have the same weights, to the last bit.
-    pub(super) fn agree_on_weights(&self) -> Result<(), RankFault> {
+    pub(super) fn agree_on_weights(&self) -> Result<(), TrainError> {
         let ranks = &self.job.ranks;
         if !ranks.are_several() {
             return Ok(());
         }
         let mut crc = crc32fast::Hasher::new();
         for tensor in self.net.params.tensors() {
-            crc.update(&le_bytes(&tensor.to_vec()));
+            crc.update(&le_bytes(&tensor.read()?));
         }
-        ranks.agree("the weights", &format!("{:08x}", crc.finalize()))
+        Ok(ranks.agree("the weights", &format!("{:08x}", crc.finalize()))?)
     }
 }

@@ -7,6 +7,7 @@ use crate::data::{BadImage, ImageSource, Sample};
 use crate::engine::Cpu;
 use crate::metrics::{Answers, Confusion};
 use crate::ranks::{Ranks, threads};
+use crate::train::ahead::tests::FORCED;
 use crate::train::run::{Checkpoint, Outcome, resume};
 use crate::train::{Event, TrainError};
 use std::path::Path;
@@ -29,6 +30,8 @@ struct Odd {
     stops: Option<usize>,
     /// The image that it cannot read, of those that it reads so many.
     fails: Option<usize>,
+    /// Its images are sent ahead, as to a device with memory of its own.
+    ahead: bool,
 }
 
 /// Images that are counted, and one of which cannot be read.
@@ -84,6 +87,7 @@ impl Observer for Stopper {
 
 /// Begins or goes on with the run in `dir` as one of some ranks.
 fn one(ranks: &Ranks, dir: &Path, sets: &[&str], odd: Odd) -> Seen {
+    FORCED.set(odd.ahead);
     let plan = Arc::new(planned(dir, sets));
     let run_dir = RunDir::open(dir.join("run"));
     let mut data = dataset(&plan, dir);
@@ -227,6 +231,22 @@ fn with_batches_in_pieces() {
     let sets =
         ["schedule.phases=[{ name: all, epochs: 2, train: ['*'], lr: 0.1, batch_norm: frozen }]", "data.micro_batch=2"];
     come_to_the_same(&sets);
+}
+
+#[test]
+fn with_images_that_are_sent_ahead() {
+    for more in ["data.micro_batch=2", "augmentation.batch=[{ mixup: { alpha: 0.4 } }]", "data.micro_batch=3"] {
+        let sets = ["data.batch=4", more];
+        let [(losses, weights), expected] = [true, false].map(|ahead| {
+            let dir = images();
+            let seen = by(2, dir.path(), &sets, |_| Odd { ahead, ..Odd::default() });
+            assert!(seen.iter().all(|seen| seen.outcome == Ok(Outcome::Finished)));
+            let losses: Vec<Vec<f64>> = seen.into_iter().map(|seen| seen.losses).collect();
+            (losses, weights(&dir.path().join("run/checkpoints/last.safetensors")))
+        });
+        assert_eq!(losses, expected.0, "{more}");
+        assert!(weights == expected.1, "{more}");
+    }
 }
 
 /// Each rank reads its own images alone, where nothing mixes them.

@@ -30,7 +30,7 @@ impl Follow for Stopped {
 }
 
 /// A run that is stopped in the step after so many, and goes on; its losses, events and weights.
-fn stopped_at(at: u64, sets: &[&str], saves: &[Save<'_>]) -> (Vec<f64>, Vec<Value>, Weights) {
+pub fn stopped_at(at: u64, sets: &[&str], saves: &[Save<'_>]) -> (Vec<f64>, Vec<Value>, Weights) {
     let dir = images();
     let run_dir = RunDir::at(dir.path().join("run")).unwrap();
     let past = |saves: &[Save<'_>]| -> Vec<Past> {
