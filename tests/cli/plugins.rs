@@ -116,7 +116,7 @@ fn the_plan_for_a_gpu_counts_copies_for_layers_that_run_on_the_host_alone() {
         let output = place.runner(&["plan", "spec.yaml", "--set", &set[0], "--set", &set[1]]).assert().success();
         let text = String::from_utf8_lossy(&output.get_output().stdout).into_owned();
         // 512 values an input and output: the two inputs thrice, the output twice, for 16 images.
-        let copies = "layers of plugins run on the host (layers.4): a training step copies up to 256.0 KiB from";
+        let copies = "layers of plugins run on the host (layers.4): a training step copies up to 256 KiB from";
         (text.contains(copies), text.contains("takes tensors on the GPU: gate"), text.contains("run on the host"))
     };
     assert_eq!(told("cuda", "[gate.c]"), (true, false, true));
