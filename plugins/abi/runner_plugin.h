@@ -14,8 +14,9 @@
  *   instance only if the layer has #RUNNER_LAYER_THREAD_SAFE.
  * - Texts are UTF-8. Those without a length end in a zero byte.
  * - What is given lives as long as the call, unless something else is said.
- * - Tensors are dense and contiguous, float32, on the CPU, rows outermost. Images are
- *   (N, H, W, C), channels last, and features (N, F), with N the samples of the batch.
+ * - Tensors are dense and contiguous, float32, rows outermost. Images are (N, H, W, C), channels
+ *   last, and features (N, F), with N the samples of the batch.
+ * - Tensors are on the CPU, unless a layer says that it takes them on a GPU: see #RUNNER_DEVICE_CUDA.
  */
 #ifndef RUNNER_PLUGIN_H
 #define RUNNER_PLUGIN_H
@@ -30,7 +31,7 @@ extern "C" {
 /** Changes of this number break plugins: a plugin of another major is refused. */
 #define RUNNER_ABI_MAJOR 1
 /** Changes of this number append: plugins and hosts of any minor go together. */
-#define RUNNER_ABI_MINOR 0
+#define RUNNER_ABI_MINOR 1
 
 /** Makes the plugin's one symbol visible. */
 #if defined(_WIN32)
@@ -61,7 +62,7 @@ typedef struct {
 /** A tensor as DLPack describes it. */
 typedef struct {
     void *data;           /**< The values; NULL where they are not kept (see #RUNNER_LAYER_FORGETS_INPUTS). */
-    DLDevice device;      /**< Where they are: the CPU in version 1. */
+    DLDevice device;      /**< Where they are: the CPU, or see #RUNNER_DEVICE_CUDA. */
     int32_t ndim;         /**< Dimensions. */
     DLDataType dtype;     /**< float32 in version 1. */
     int64_t *shape;       /**< `ndim` sizes. */
@@ -71,7 +72,7 @@ typedef struct {
 
 enum {
     kDLCPU = 1, /**< Memory of the CPU. */
-    kDLCUDA = 2 /**< Memory of an NVIDIA GPU; not in version 1. */
+    kDLCUDA = 2 /**< Memory of an NVIDIA GPU. */
 };
 enum {
     kDLFloat = 2 /**< Floating point numbers. */
@@ -187,7 +188,24 @@ enum {
 /** The devices whose tensors a layer takes: any of these, added. */
 enum {
     RUNNER_DEVICE_CPU = 1, /**< Memory of the CPU: every layer takes it. */
-    RUNNER_DEVICE_CUDA = 2 /**< Memory of an NVIDIA GPU; not used in version 1. */
+    /**
+     * Memory of an NVIDIA GPU; used from interface 1.1 on, of plugins that say 1.1 or later.
+     *
+     * Where the runner computes on a GPU, forward and backward are then given tensors whose `device`
+     * is {::kDLCUDA, the GPU's number} and whose `data` are addresses there: inputs, parameters, the
+     * output, gradients. The scratch is there too. All else is the host's memory: the structs,
+     * shapes, keys.
+     *
+     * On the calling thread the GPU's primary context is current, the one that the CUDA runtime uses
+     * as well. All work goes to the call's `stream`, and nobody waits for it: functions return when
+     * they have asked for it. What the call points to on the GPU stays until that work is done; what
+     * it points to on the host, as long as the call. Sums must be taken in an order that depends on
+     * sizes alone, as runs are equal to the last bit: no atomic additions.
+     *
+     * The same layer runs on the CPU in other runs, and on a GPU where each use is watched
+     * (`guard: true`): the `device` of the output says which it is.
+     */
+    RUNNER_DEVICE_CUDA = 2
 };
 
 /** One forward pass over a batch. */
@@ -196,7 +214,7 @@ typedef struct runner_forward {
     int32_t mode;                       /**< #RUNNER_TRAINING or #RUNNER_EVALUATION. */
     int32_t backward_follows;           /**< 1 if backward may be called for this pass. */
     int64_t batch;                      /**< N, the samples of the batch. */
-    const uint64_t *keys;               /**< N random keys, one a sample; see ::runner_philox. */
+    const uint64_t *keys;               /**< N random keys, one a sample, in the host's memory; see ::runner_philox. */
     const DLTensor *const *inputs;      /**< The inputs; only to be read. */
     size_t input_count;                 /**< How many. */
     const DLTensor *const *parameters;  /**< The parameters, in the order in which they were listed; only to be read. */
@@ -204,6 +222,11 @@ typedef struct runner_forward {
     DLTensor *output;                   /**< All of its values are to be written; what it holds before is undefined. */
     void *scratch;                      /**< Memory of runner_layer::scratch_bytes, aligned to 8 bytes, zeroed; kept for backward. */
     size_t scratch_bytes;               /**< How much. */
+    /**
+     * From 1.1 on, and so there whenever tensors are on a GPU: the stream that all work goes to, a
+     * `CUstream` or `cudaStream_t`, which is never NULL there. NULL on the CPU.
+     */
+    void *stream;
 } runner_forward;
 
 /** The way back over the same batch. It may come after forward passes over other batches. */
@@ -223,6 +246,7 @@ typedef struct runner_backward {
     DLTensor *const *parameter_gradients;  /**< By parameter: where to ADD its gradient, or NULL where none is wanted. */
     void *scratch;                         /**< As forward left it. */
     size_t scratch_bytes;                  /**< How much. */
+    void *stream;                          /**< As in forward. */
 } runner_backward;
 
 /** A kind of layer. Lives as long as the program. */
@@ -302,7 +326,7 @@ static inline runner_status runner_fail(const runner_host *host, runner_sink *si
     return RUNNER_ERROR;
 }
 
-/** The values of a tensor. */
+/** Where the values of a tensor begin. */
 static inline float *runner_values(const DLTensor *tensor) {
     return (float *)(void *)((char *)tensor->data + tensor->byte_offset);
 }

@@ -1,6 +1,6 @@
 //! Every YAML block of the book and of the README is a spec that `runner check` accepts, or a part of one.
 
-use crate::plugin_support::has_cc;
+use crate::plugin_support::{has_cc, has_make};
 use crate::support::{Place, jpeg, repository, two_colours};
 use runner::plan::Plan;
 use runner::spec;
@@ -132,7 +132,7 @@ fn every_spec_in_the_book_is_sound() {
     pages(&repository("docs/src"), &mut found);
     let place = Place::new();
     files(&place);
-    let cc = has_cc();
+    let (cc, make) = (has_cc(), has_make());
     let (mut checked, mut wrong) = (0, String::new());
     for page in &found {
         for (line, block) in blocks(page) {
@@ -140,7 +140,8 @@ fn every_spec_in_the_book_is_sound() {
             // names a plugin that the page has just told how to write is run with the page.
             let elsewhere = block.starts_with("{{#include") || block.contains("my_layer");
             let in_c = block.contains("feature_clip") || block.contains("scale_shift");
-            if elsewhere || (in_c && !cc) {
+            let made = block.contains("plugins/swish");
+            if elsewhere || (in_c && !cc) || (made && !make) {
                 continue;
             }
             let errors: Vec<Option<String>> = meanings(&block).iter().map(|spec| refused(&place, spec)).collect();

@@ -1,6 +1,6 @@
 //! `runner plugin list` and `check`: of the examples, and of plugins that do wrong.
 
-use crate::plugin_support::has_cc;
+use crate::plugin_support::{has_cc, has_make};
 use crate::support::{Place, repository};
 use predicates::str::contains;
 use serde_json::Value;
@@ -146,6 +146,13 @@ fn the_examples_in_c_pass() {
     if has_cc() {
         passes("feature_clip", "training                 ok       as evaluation");
         passes("scale_shift", "threads                  ok       4 threads, an instance each and one for all");
+    }
+}
+
+#[test]
+fn the_example_that_make_builds_passes() {
+    if has_make() {
+        passes("swish", "gradients in training    ok ");
     }
 }
 
@@ -339,10 +346,11 @@ fn a_plugin_is_listed_with_its_layers_and_their_arguments() {
     settings.bind(|| insta::assert_snapshot!(list(&[])));
 
     let json: Value = serde_json::from_str(&list(&["--json"])).unwrap();
-    assert_eq!((&json["interface"], &json["sha256"].as_str().unwrap().len()), (&"1.0".into(), &64));
+    assert_eq!((&json["interface"], &json["sha256"].as_str().unwrap().len()), (&"1.1".into(), &64));
     let layer = &json["layers"][0];
     assert_eq!(layer["flags"], serde_json::json!(["one instance serves several threads", "backward needs no output"]));
     assert_eq!(layer["inputs"], serde_json::json!([1, 1]));
+    assert_eq!(layer["devices"], serde_json::json!(["cpu"]));
     assert_eq!(layer["arguments"][1]["name"], "max");
     assert_eq!(layer["schema"]["additionalProperties"], false);
     assert!(layer["documentation"].as_str().unwrap().contains("ends included"));

@@ -44,6 +44,15 @@ pub fn has_cc() -> bool {
     found
 }
 
+/// The same of `make`.
+pub fn has_make() -> bool {
+    let found = Command::new("make").arg("--version").output().is_ok();
+    if !found {
+        eprintln!("skipped: there is no `make` here");
+    }
+    found && has_cc()
+}
+
 /// [`POINTWISE`] with pieces of its text replaced.
 pub fn pointwise(changes: &[(&str, &str)]) -> String {
     changes.iter().fold(POINTWISE.to_owned(), |source, (piece, by)| {

@@ -100,6 +100,32 @@ fn a_plugins_parameter_is_in_the_plan() {
 }
 
 #[test]
+fn the_plan_for_a_gpu_counts_copies_for_layers_that_run_on_the_host_alone() {
+    if !has_cc() {
+        return;
+    }
+    let place = Place::new();
+    place.write("gate.c", GATE);
+    place.write(
+        "both.c",
+        GATE.replace(".devices = RUNNER_DEVICE_CPU", ".devices = RUNNER_DEVICE_CPU | RUNNER_DEVICE_CUDA"),
+    );
+    place.write("spec.yaml", on_generated(GATED));
+    let told = |device: &str, plugins: &str| {
+        let set = [format!("device={device}"), format!("plugins={plugins}")];
+        let output = place.runner(&["plan", "spec.yaml", "--set", &set[0], "--set", &set[1]]).assert().success();
+        let text = String::from_utf8_lossy(&output.get_output().stdout).into_owned();
+        // 512 values an input and output: the two inputs thrice, the output twice, for 16 images.
+        let copies = "layers of plugins run on the host (layers.4): a training step copies up to 256 KiB from";
+        (text.contains(copies), text.contains("takes tensors on the GPU: gate"), text.contains("run on the host"))
+    };
+    assert_eq!(told("cuda", "[gate.c]"), (true, false, true));
+    assert_eq!(told("cuda", "[both.c]"), (false, true, false));
+    assert_eq!(told("cuda", "{ load: [both.c], guard: true }"), (true, false, true));
+    assert_eq!(told("cpu", "[both.c]"), (false, false, false));
+}
+
+#[test]
 fn a_plugins_parameter_moves_where_its_stage_trains_and_nowhere_else() {
     if !has_cc() {
         return;

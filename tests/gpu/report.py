@@ -2,10 +2,12 @@
 
 report.py medical RUN OTHER      the same training, on two devices
 report.py same RUN OTHER         the same run, to the last bit
+report.py plugin FOLDER          runs, plans and logs of a net with a plugin's layer
 report.py speed STEPS            a table of steps, beside torch where it is there
 """
 
 import json
+import struct
 import subprocess
 import sys
 from pathlib import Path
@@ -48,6 +50,54 @@ def same(run, other):
         unequal.append("it was not stopped before its end")
     print(f"MISS: {', '.join(unequal)}" if unequal else f"went on after step {resumed[0]}; losses, weights, predictions are equal")
     return not unequal
+
+
+def plugin(folder):
+    """On the GPU's memory nothing is copied, two runs are equal to the last bit, and the others come out alike."""
+    folder, wrong = Path(folder), []
+    plans = {name: (folder / f"{name}.plan").read_text() for name in ("in_place", "on_host")}
+    if "takes tensors on the GPU: swish" not in plans["in_place"] or "run on the host" in plans["in_place"]:
+        wrong.append("the plan counts copies")
+    if "layers of plugins run on the host (layers.2, layers.5)" not in plans["on_host"]:
+        wrong.append("the plan counts no copies under guard")
+    given = "layer `swish` of plugin `swish` is given tensors of GPU 0"
+    for run, there in (("in_place", True), ("on_host", False), ("on_cpu", False)):
+        if (given in (folder / f"{run}.log").read_text()) != there:
+            wrong.append(f"the log of {run} {'lacks' if there else 'has'}: {given}")
+    losses, slopes = {}, {}
+    for run in ("in_place", "in_place_again", "on_host", "on_cpu"):
+        losses[run] = [epoch["train_loss"] for epoch in events(folder / run, "epoch_finished")]
+        slopes[run] = floats(folder / run / "checkpoints/last.safetensors", ("layers.2.beta", "layers.5.beta"))
+    first = weights(folder / "in_place/checkpoints/last.safetensors")
+    if first != weights(folder / "in_place_again/checkpoints/last.safetensors") or losses["in_place"] != losses["in_place_again"]:
+        wrong.append("two runs on the GPU are not equal")
+    # The slopes begin at 0.5 and 1.
+    own = slopes["in_place"]
+    moved = [max(abs(value - begun) for value in values) for values, begun in zip(own, (0.5, 1.0))]
+    if min(moved) < 1e-3:
+        wrong.append(f"slopes do not learn: {moved}")
+    for run in ("on_host", "on_cpu"):
+        apart = max(abs(a / b - 1) for a, b in zip(losses["in_place"], losses[run]))
+        of_slopes = max(abs(a - b) for ours, others in zip(own, slopes[run]) for a, b in zip(ours, others))
+        if apart > 1e-2 or of_slopes > min(moved) / 10:
+            wrong.append(f"beside {run} losses are {apart:.1e} apart, slopes {of_slopes:.1e}")
+        print(f"beside {run}: losses {apart:.1e} apart, slopes {of_slopes:.1e} after they moved by {min(moved):.1e} and more")
+    told = ", ".join(f"{loss:.4f}" for loss in losses["in_place"])
+    print(f"MISS: {'; '.join(wrong)}" if wrong else f"no copies in plan and log; twice the same bits; losses {told}, as on host and CPU")
+    return not wrong
+
+
+def floats(path, names):
+    """The values of tensors of a checkpoint."""
+    content = path.read_bytes()
+    begin = 8 + int.from_bytes(content[:8], "little")
+    header = json.loads(content[8:begin])
+    def values(name):
+        if header[name]["dtype"] != "F32":
+            raise SystemExit(f"error: {name} is of {header[name]['dtype']}")
+        start, end = header[name]["data_offsets"]
+        return [value for (value,) in struct.iter_unpack("<f", content[begin + start : begin + end])]
+    return [values(name) for name in names]
 
 
 def weights(path):
@@ -103,4 +153,4 @@ def speed(steps):
 
 if __name__ == "__main__":
     what, *arguments = sys.argv[1:]
-    sys.exit(0 if {"medical": medical, "same": same, "speed": speed}[what](*arguments) else 1)
+    sys.exit(0 if {"medical": medical, "same": same, "plugin": plugin, "speed": speed}[what](*arguments) else 1)

@@ -13,6 +13,7 @@ mod philox;
 pub use philox::philox;
 
 use std::ffi::{c_char, c_void};
+use std::mem::offset_of;
 
 /// The C header, whole.
 pub const HEADER: &str = include_str!("../runner_plugin.h");
@@ -23,7 +24,9 @@ pub const ENTRY: &[u8] = b"runner_plugin\0";
 /// Plugins of another major are refused.
 pub const ABI_MAJOR: u32 = 1;
 /// Plugins and hosts of any minor go together.
-pub const ABI_MINOR: u32 = 0;
+pub const ABI_MINOR: u32 = 1;
+/// The first minor in which layers are given tensors on a GPU.
+pub const ABI_MINOR_OF_GPUS: u32 = 1;
 /// The most dimensions of a shape.
 pub const MAX_RANK: usize = 8;
 
@@ -263,6 +266,13 @@ pub struct Forward {
     pub scratch: *mut c_void,
     /// How much.
     pub scratch_bytes: usize,
+    /// Where work on a GPU goes; null on the CPU. From 1.1 on.
+    pub stream: *mut c_void,
+}
+
+impl Forward {
+    /// The size that the first minor gave it: a host gives at least so much.
+    pub const LEAST: usize = offset_of!(Forward, stream);
 }
 
 /// `runner_backward`.
@@ -299,6 +309,13 @@ pub struct Backward {
     pub scratch: *mut c_void,
     /// How much.
     pub scratch_bytes: usize,
+    /// As in forward.
+    pub stream: *mut c_void,
+}
+
+impl Backward {
+    /// The size that the first minor gave it: a host gives at least so much.
+    pub const LEAST: usize = offset_of!(Backward, stream);
 }
 
 /// The shapes of inputs, as functions of a layer take them.

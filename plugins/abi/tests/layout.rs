@@ -71,6 +71,7 @@ fn layouts() -> Layouts {
             output,
             scratch,
             scratch_bytes,
+            stream,
         }
     );
     layout!(
@@ -92,6 +93,7 @@ fn layouts() -> Layouts {
             parameter_gradients,
             scratch,
             scratch_bytes,
+            stream,
         }
     );
     layout!(
@@ -218,6 +220,17 @@ fn the_random_numbers_of_the_header_are_those_of_the_mirror() {
         assert!((words[4].parse::<f64>().unwrap() - unit).abs() < 1e-8);
     }
     assert_eq!(theirs.lines().count(), 100);
+}
+
+#[cfg(target_pointer_width = "64")]
+#[test]
+fn what_the_first_minor_had_is_where_it_was() {
+    use std::mem::offset_of;
+    assert_eq!((abi::Forward::LEAST, abi::Backward::LEAST), (88, 112));
+    assert_eq!((offset_of!(abi::Forward, output), offset_of!(abi::Forward, scratch_bytes)), (64, 80));
+    assert_eq!((offset_of!(abi::Backward, output_gradient), offset_of!(abi::Backward, scratch_bytes)), (72, 104));
+    assert_eq!((size_of::<abi::Host>(), size_of::<abi::Layer>(), size_of::<abi::Table>()), (64, 128, 48));
+    assert_eq!((size_of::<abi::Shape>(), size_of::<abi::Parameter>(), size_of::<abi::DlTensor>()), (80, 120, 48));
 }
 
 #[test]

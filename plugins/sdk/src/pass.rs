@@ -1,5 +1,5 @@
 use crate::random::Random;
-use crate::tensor::{Raw, slice, whole};
+use crate::tensor::{Raw, begun, slice};
 use crate::{Error, Layer, Scratch, Shape, Tensor};
 use runner_plugin_abi as abi;
 
@@ -61,7 +61,7 @@ impl Forward<'_> {
     /// nobody changes the rest, while the pass lives.
     pub(crate) unsafe fn read<L: Layer>(layer: &L, call: *const abi::Forward) -> Result<Self, Error> {
         // SAFETY: here and below, as the caller promises.
-        let call = unsafe { whole(call, "forward call") }?;
+        let call = unsafe { begun(call, "forward call", abi::Forward::LEAST) }?;
         let batch = rows(call.batch)?;
         // SAFETY: as above.
         let inputs = unsafe { tensors(call.inputs, call.input_count, "input", Some(batch)) }?;
@@ -96,7 +96,7 @@ impl Backward<'_> {
     /// scratch, and nobody changes the rest, while the pass lives.
     pub(crate) unsafe fn read<L: Layer>(layer: &L, call: *const abi::Backward) -> Result<Self, Error> {
         // SAFETY: here and below, as the caller promises.
-        let call = unsafe { whole(call, "backward call") }?;
+        let call = unsafe { begun(call, "backward call", abi::Backward::LEAST) }?;
         let batch = rows(call.batch)?;
         // SAFETY: as above.
         let mut inputs = unsafe { tensors(call.inputs, call.input_count, "input", Some(batch)) }?;

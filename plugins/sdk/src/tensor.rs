@@ -1,6 +1,7 @@
 use crate::Error;
 use runner_plugin_abi as abi;
 use std::fmt;
+use std::mem::MaybeUninit;
 
 /// The shape of one sample, without the batch: (H, W, C) for images, (F) for features. Or that of a
 /// parameter.
@@ -284,6 +285,24 @@ pub(crate) unsafe fn whole<'a, T>(pointer: *const T, what: &str) -> Result<&'a T
     }
     // SAFETY: it is as large as `T` is; else as the caller promises.
     Ok(unsafe { &*pointer })
+}
+
+/// A struct of the host, if it has the first `least` bytes of those that this version knows. What an earlier runner does
+/// not know of is zero.
+///
+/// # Safety
+/// As for [`whole`]; and zeros are a `T`.
+pub(crate) unsafe fn begun<T: Copy>(pointer: *const T, what: &str, least: usize) -> Result<T, Error> {
+    // SAFETY: every struct of the header begins with its size; else as the caller promises.
+    let size = *unsafe { whole(pointer.cast::<usize>(), what) }?;
+    if size < least {
+        return Err(format!("the runner's {what} has {size} bytes, fewer than {least}").into());
+    }
+    let mut begun = MaybeUninit::<T>::zeroed();
+    // SAFETY: both have so many bytes.
+    unsafe { pointer.cast::<u8>().copy_to_nonoverlapping(begun.as_mut_ptr().cast(), size.min(size_of::<T>())) };
+    // SAFETY: zeros are a `T`, and what was copied is the beginning of one.
+    Ok(unsafe { begun.assume_init() })
 }
 
 /// A size that the host gave.

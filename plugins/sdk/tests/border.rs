@@ -206,6 +206,7 @@ impl Call {
             output: &raw mut self.out,
             scratch: self.scratch.as_mut_ptr().cast(),
             scratch_bytes: 24,
+            stream: null_mut(),
         };
         change(&mut call);
         let instance = instance();
@@ -233,6 +234,7 @@ impl Call {
             parameter_gradients: parameter_gradients.as_ptr(),
             scratch: self.scratch.as_mut_ptr().cast(),
             scratch_bytes: 24,
+            stream: null_mut(),
         };
         change(&mut call);
         let instance = instance();
@@ -310,9 +312,9 @@ fn tensors_may_have_strides_and_an_offset_that_change_nothing() {
 
 #[test]
 fn a_call_that_is_not_whole_is_refused() {
-    let size = size_of::<abi::Forward>();
-    let expected = format!("1: the runner's forward call has {} bytes, fewer than {size}", size - 1);
-    assert_eq!(refused(|call| call.size = size - 1), expected);
+    let least = abi::Forward::LEAST;
+    let expected = format!("1: the runner's forward call has {} bytes, fewer than {least}", least - 1);
+    assert_eq!(refused(|call| call.size = least - 1), expected);
     assert_eq!(refused(|call| call.batch = -1), "1: the runner gave a batch of -1");
     assert_eq!(refused(|call| call.mode = 2), "1: the runner gave a mode of 2");
     assert_eq!(refused(|call| call.inputs = null()), "1: the runner gave no inputs");
@@ -337,6 +339,15 @@ fn a_call_that_is_not_whole_is_refused() {
     assert_eq!(unsafe { forward(instance, null(), null_mut()) }, abi::ERROR, "without a sink");
     unsafe { noisy().destroy.unwrap()(instance) };
     unsafe { noisy().destroy.unwrap()(null_mut()) };
+}
+
+#[test]
+fn calls_of_the_first_minor_are_taken() {
+    let mut call = Call::new();
+    call.forward(|call| call.size = abi::Forward::LEAST).unwrap();
+    call.backward(|call| call.size = abi::Backward::LEAST).unwrap();
+    let expected = format!("1: the runner's backward call has 8 bytes, fewer than {}", abi::Backward::LEAST);
+    assert_eq!(Call::new().backward(|call| call.size = 8).unwrap_err(), expected);
 }
 
 #[test]

@@ -30,6 +30,11 @@ fn feature_clip_compiles_without_a_warning() {
 }
 
 #[test]
+fn swish_compiles_without_a_warning() {
+    compiles("swish");
+}
+
+#[test]
 fn scale_shift_compiles_without_a_warning() {
     compiles("scale_shift");
 }

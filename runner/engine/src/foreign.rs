@@ -1,7 +1,11 @@
 //! Operations whose code lies outside of the engine: the layers of plugins.
 
+mod gpu;
+
 use super::{EngineError, Kernels, Result, Tape, Tensor, gradients};
 use std::sync::Arc;
+
+pub use gpu::{ForeignOnGpu, GpuBackward, GpuForward, GpuTensor, Workplace};
 
 /// A tensor in memory of the host, to be read.
 #[derive(Debug, Clone, Copy)]
@@ -76,6 +80,11 @@ pub trait Foreign: Send + Sync {
     /// Whether backward reads the output's values.
     fn keeps_output(&self) -> bool {
         true
+    }
+
+    /// The operation on memory of a GPU, if it works there too. Without, what it is given is copied to the host.
+    fn on_gpu(&self) -> Option<&dyn ForeignOnGpu> {
+        None
     }
 }
 

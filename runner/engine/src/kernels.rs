@@ -242,7 +242,7 @@ pub trait Kernels: Device<f32> + Cache + Synchronize {
     }
 
     /// An operation whose code lies outside of the engine, over inputs and parameters, with an
-    /// output of the given shape. It sees tensors in memory of the host.
+    /// output of the given shape. It sees tensors in memory of the host, or of the GPU if it takes those.
     fn foreign(
         tape: &mut Tape<Self>,
         operation: Arc<dyn Foreign>,

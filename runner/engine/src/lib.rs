@@ -36,7 +36,10 @@ mod winograd;
 pub use ahead::Room;
 pub use device::{Cpu, DeviceName, DeviceTask, empty_cache, with_device};
 pub use error::EngineError;
-pub use foreign::{Foreign, ForeignBackward, ForeignForward, View, ViewMut};
+pub use foreign::{
+    Foreign, ForeignBackward, ForeignForward, ForeignOnGpu, GpuBackward, GpuForward, GpuTensor, View, ViewMut,
+    Workplace,
+};
 pub use geometry::{Padding, Window};
 pub use gradients::Gradients;
 pub use kernels::{Activation, BatchStatistics, Broadcast, Kernels};

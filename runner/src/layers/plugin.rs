@@ -64,6 +64,11 @@ impl PluginLayer {
         Some(self.kind()?.plugin())
     }
 
+    /// Whether it runs on the host when the net is on a GPU. A guard reads the memory, and so is on the host.
+    pub fn runs_on_host(&self) -> bool {
+        self.ready.as_ref().is_none_or(|ready| ready.guard || !ready.instance.kind().takes_gpu_tensors())
+    }
+
     /// Makes the layer itself, of arguments that its kind takes. With `guard`, each use is watched.
     pub fn create(&mut self, kind: &Arc<Kind>, arguments: &Value, guard: bool) -> Result<(), PluginError> {
         let instance = Arc::new(Instance::create(kind, arguments)?);

@@ -4,6 +4,7 @@ use super::pattern::overview;
 use super::{PhasePlan, penalties, weights};
 use crate::data::DataFacts;
 use crate::engine::DeviceName;
+use crate::layers::AnyLayer;
 use crate::net::{Graph, Node};
 use crate::report::number::bytes;
 use crate::spec::Pipeline;
@@ -22,11 +23,11 @@ pub fn all(
     generated.into_iter().chain(known).chain(on_host(spec, graph)).collect()
 }
 
-/// Layers of plugins see the host's memory: what they cost on a GPU.
+/// Layers of plugins that see the host's memory: what they cost on a GPU.
 fn on_host(spec: &Pipeline, graph: &Graph) -> Option<String> {
     let DeviceName::Cuda(_) = spec.device else { return None };
-    let layers = graph.nodes.iter().filter(|node| node.layer.plugin().is_some());
-    let layers: Vec<&Node> = layers.collect();
+    let runs_on_host = |node: &&Node| matches!(&node.layer, AnyLayer::Plugin(layer) if layer.runs_on_host());
+    let layers: Vec<&Node> = graph.nodes.iter().filter(runs_on_host).collect();
     // Forward its inputs come and its output goes; backward its inputs and the output's gradient come, and gradients of
     // the inputs go.
     let values = |node: &Node| {

@@ -5,7 +5,7 @@ use super::host::{Listed, Reason};
 use super::{Kind, PluginError};
 use runner_plugin_abi as abi;
 use std::ffi::{CString, c_void};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError};
 
 /// A layer that a plugin made of arguments.
 #[derive(Debug)]
@@ -14,6 +14,8 @@ pub struct Instance {
     pointer: *mut c_void,
     /// Held during calls of a layer that is not safe to use by several threads at once.
     turn: Mutex<()>,
+    /// Whether the log says that it works on a GPU.
+    told: Once,
 }
 
 // SAFETY: the interface asks that an instance may be used by any thread, one at a time.
@@ -81,7 +83,7 @@ impl Instance {
         // SAFETY: a text of this length that ends in a zero byte, and a place for a pointer.
         let create = |sink| unsafe { (kind.functions.create)(text.as_ptr(), length, &raw mut pointer, sink) };
         checked(kind, "create", create)?;
-        Ok(Instance { kind: kind.clone(), pointer, turn: Mutex::new(()) })
+        Ok(Instance { kind: kind.clone(), pointer, turn: Mutex::new(()), told: Once::new() })
     }
 
     /// What kind of layer it is.
@@ -187,6 +189,17 @@ impl Instance {
         let _turn = self.turn();
         // SAFETY: as the caller says.
         self.checked("backward", |sink| unsafe { (self.kind.functions.backward)(self.pointer, call, sink) })
+    }
+
+    /// Says in the log, once, that the layer is given tensors of a GPU.
+    pub(super) fn tell_of_gpu(&self, number: usize) {
+        self.told.call_once(|| {
+            tracing::debug!(
+                "layer `{}` of plugin `{}` is given tensors of GPU {number}",
+                self.kind.name(),
+                self.kind.plugin()
+            );
+        });
     }
 
     /// An error of one of its functions.

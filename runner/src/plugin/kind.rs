@@ -13,6 +13,7 @@ pub struct Kind {
     arguments: Arguments,
     pub(super) functions: Functions,
     flags: u64,
+    on_gpu: bool,
     inputs: [usize; 2],
 }
 
@@ -36,11 +37,12 @@ pub(super) struct Functions {
 }
 
 impl Kind {
-    /// Reads the table of a layer, or says what is wrong with it.
+    /// Reads the table of a layer, or says what is wrong with it. `minor` is that of the interface which its plugin is
+    /// made for.
     ///
     /// # Safety
     /// The texts end in zero bytes, and the functions are those of a library that is never closed.
-    pub(super) unsafe fn read(plugin: &str, layer: abi::Layer) -> Result<Self, String> {
+    pub(super) unsafe fn read(plugin: &str, minor: u32, layer: abi::Layer) -> Result<Self, String> {
         // SAFETY: as the caller says.
         let (name, documentation, schema) =
             unsafe { (host::owned(layer.name), host::owned(layer.documentation), host::owned(layer.schema)) };
@@ -68,8 +70,10 @@ impl Kind {
         if layer.devices & abi::DEVICE_CPU == 0 {
             return Err(format!("`{name}` does not take tensors of the CPU"));
         }
-        let documentation = documentation.unwrap_or_default();
-        Ok(Kind { plugin: plugin.to_owned(), name, documentation, arguments, functions, flags: layer.flags, inputs })
+        // Before, the bit was there and meant nothing.
+        let on_gpu = minor >= abi::ABI_MINOR_OF_GPUS && layer.devices & abi::DEVICE_CUDA != 0;
+        let (plugin, documentation, flags) = (plugin.to_owned(), documentation.unwrap_or_default(), layer.flags);
+        Ok(Kind { plugin, name, documentation, arguments, functions, flags, on_gpu, inputs })
     }
 
     /// The name of the plugin that brings it.
@@ -106,6 +110,11 @@ impl Kind {
         let count = if fewest == most { format!("{fewest}") } else { format!("{fewest} to {most}") };
         let plural = if most == 1 { "" } else { "s" };
         Err(format!("takes {count} input{plural}, not {inputs}"))
+    }
+
+    /// Whether it takes tensors in memory of a GPU, besides those of the host.
+    pub fn takes_gpu_tensors(&self) -> bool {
+        self.on_gpu
     }
 
     /// Whether it has parameters.

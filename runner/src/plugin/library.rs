@@ -145,7 +145,8 @@ unsafe fn read(table: *const abi::Table) -> Result<Table, String> {
             return Err(short(size, &format!("struct of layer {i}"), size_of::<abi::Layer>()));
         }
         // SAFETY: all of it is there, and its texts end in a zero byte.
-        let kind = unsafe { Kind::read(&name, layer.read()) }.map_err(|reason| format!("its layer {i}: {reason}"))?;
+        let kind =
+            unsafe { Kind::read(&name, minor, layer.read()) }.map_err(|reason| format!("its layer {i}: {reason}"))?;
         kinds.push(Arc::new(kind));
     }
     Ok(Table { interface: [major, minor], name, version: version.unwrap_or_default(), kinds })

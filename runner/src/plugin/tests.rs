@@ -1,5 +1,7 @@
 //! The host, with plugins in C that are made for each test.
 
+mod gpu;
+
 use super::*;
 use crate::engine::{Cpu, KernelSet, Kernels, Tape, Tensor};
 use serde_json::json;
@@ -66,6 +68,11 @@ struct Built {
 
 /// Builds `DOUBLE` with `changes`; `None` where there is no C compiler.
 fn build(changes: &[(&str, &str)]) -> Option<Built> {
+    build_with(None, changes)
+}
+
+/// The same against a header of its own.
+fn build_with(header: Option<&str>, changes: &[(&str, &str)]) -> Option<Built> {
     if std::process::Command::new("cc").arg("--version").output().is_err() {
         eprintln!("skipped: there is no `cc` here");
         return None;
@@ -78,6 +85,9 @@ fn build(changes: &[(&str, &str)]) -> Option<Built> {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("plugin.c");
     std::fs::write(&path, source).unwrap();
+    if let Some(header) = header {
+        std::fs::write(dir.path().join("runner_plugin.h"), header).unwrap();
+    }
     let plugin = load(&path, None);
     Some(Built { _dir: dir, path, plugin })
 }
@@ -139,11 +149,11 @@ fn the_same_content_is_loaded_once_and_pinned_content_is_checked() {
 #[test]
 fn tables_that_do_not_fit_are_refused() {
     for (old, new, said) in [
-        ("RUNNER_ABI_MAJOR, RUNNER_ABI_MINOR", "2, 3", "it is made for interface 2.3, and this runner has 1.0"),
+        ("RUNNER_ABI_MAJOR, RUNNER_ABI_MINOR", "2, 3", "it is made for interface 2.3, and this runner has 1.1"),
         ("sizeof(runner_plugin_table)", "16", "its table has 16 bytes, and should have 48"),
         ("sizeof(runner_plugin_table)", "8", "its table has 8 bytes, and should have 48"),
         ("sizeof(runner_layer)", "100", "its struct of layer 0 has 100 bytes, and should have 128"),
-        ("return &table", "return NULL", "it gave no table: it does not work with this runner (interface 1.0)"),
+        ("return &table", "return NULL", "it gave no table: it does not work with this runner (interface 1.1)"),
         ("\"test\"", "NULL", "its table has no name"),
         ("1, layers", "0, layers", "it brings no layers"),
         ("{ &layer }", "{ NULL }", "its layer 0 is null"),

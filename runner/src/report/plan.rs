@@ -9,13 +9,15 @@ mod text;
 pub use cache::{CacheReport, ForLater};
 pub use phase::{AuxiliaryReport, BoundaryReport, GroupReport, MemoryReport, NormReport, PhaseReport};
 
+use crate::engine::DeviceName;
 use crate::heads::Head;
 use crate::net::{Graph, Node, Origin};
 use crate::plan::{FittedHead, Plan};
-use crate::plugin::Plugin;
+use crate::plugin::{Kind, Plugin};
 use crate::spec::{PluginSource, Task};
 use indexmap::IndexMap;
 use serde::Serialize;
+use std::sync::Arc;
 
 /// A plan in figures. All sizes are in bytes, all counts in values (not tensors).
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -151,17 +153,25 @@ pub struct PluginReport {
     pub sha256: String,
     /// The layers that it brings.
     pub layers: Vec<String>,
+    /// Those that are given the tensors of the GPU that the spec asks for, so that nothing is copied for them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub on_gpu: Vec<String>,
 }
 
 impl PluginReport {
     /// The plugins of a plan.
     pub fn all(plan: &Plan) -> Vec<Self> {
+        let on_gpu = matches!(plan.spec.device, DeviceName::Cuda(_)) && !plan.spec.plugins.guard;
+        let names = |kinds: &[Arc<Kind>], fits: &dyn Fn(&Kind) -> bool| {
+            kinds.iter().filter(|kind| fits(kind)).map(|kind| kind.name().to_owned()).collect()
+        };
         let report = |(plugin, source): (&Plugin, &PluginSource)| PluginReport {
             name: plugin.name.clone(),
             version: plugin.version.clone(),
             path: source.path.display().to_string(),
             sha256: plugin.sha256.clone(),
-            layers: plugin.kinds.iter().map(|kind| kind.name().to_owned()).collect(),
+            layers: names(&plugin.kinds, &|_| true),
+            on_gpu: names(&plugin.kinds, &|kind| on_gpu && kind.takes_gpu_tensors()),
         };
         plan.plugins.iter().zip(&plan.spec.plugins.load).map(report).collect()
     }

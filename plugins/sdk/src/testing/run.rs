@@ -60,6 +60,7 @@ impl<'a, L: Layer> Run<'a, L> {
             output: output.first(),
             scratch: self.scratch.as_mut_ptr().cast(),
             scratch_bytes: 8 * self.scratch.len(),
+            stream: std::ptr::null_mut(),
         };
         // SAFETY: all is given as the header says, and lives as long as the call.
         told(|sink| unsafe { forward(self.trial.instance, &raw const call, sink) })
@@ -102,6 +103,7 @@ impl<'a, L: Layer> Run<'a, L> {
             parameter_gradients: for_parameters.list(),
             scratch: self.scratch.as_mut_ptr().cast(),
             scratch_bytes: 8 * self.scratch.len(),
+            stream: std::ptr::null_mut(),
         };
         // SAFETY: all is given as the header says, and lives as long as the call.
         told(|sink| unsafe { backward(self.trial.instance, &raw const call, sink) })?;

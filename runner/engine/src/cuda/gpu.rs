@@ -1,6 +1,6 @@
 //! The GPU of the process: its driver's device, its kernels, and memory on it.
 
-use super::super::{Cuda, EngineError, Result};
+use super::super::{Cuda, EngineError, Result, Workplace};
 use super::ahead::Copies;
 use super::staging::Staging;
 use cudarc::cublas::CudaBlas;
@@ -181,6 +181,14 @@ impl Gpu {
         Ok(unsafe { result::memset_d8_async(to.0, 0, len * size_of::<f32>(), *self.device.cu_stream()) }?)
     }
 
+    /// Where a foreign operation works, with this scratch; the context is then current on this thread.
+    pub fn workplace(&self, scratch: &CudaSlice<u64>) -> Run<Workplace> {
+        self.device.bind_to_thread()?;
+        let stream = *self.device.cu_stream();
+        let stream = if stream.is_null() { std::ptr::without_provenance_mut(DEFAULT_STREAM) } else { stream.cast() };
+        Ok(Workplace { gpu: self.device.ordinal(), stream, scratch: *scratch.device_ptr() as *mut c_void })
+    }
+
     /// Waits until all that was asked for is done.
     pub fn wait(&self) -> Run<()> {
         Ok(self.device.synchronize()?)
@@ -256,6 +264,8 @@ impl Gpu {
     }
 }
 
+/// `CU_STREAM_LEGACY`: the default stream by a name that means the same to whatever is compiled for streams of threads.
+const DEFAULT_STREAM: usize = 1;
 /// Bytes of memory that a block shares at most, where the card has as much.
 const MOST_SHARED: i32 = 112 << 10;
 /// Threads of a block that goes over values.

@@ -39,6 +39,8 @@ use buffer::{held, named, written};
 use std::sync::Arc;
 
 pub use gpu::open;
+#[cfg(test)]
+pub use gpu::{Place, gpu};
 
 /// Runs the fast kernel, or the assembled one of this name if the tape asks for it.
 macro_rules! choose {

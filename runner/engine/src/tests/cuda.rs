@@ -4,11 +4,11 @@
 use super::check::{OperationOn, close, normal, run, tensors};
 use crate::device::{open_cpu, open_cuda};
 use crate::{
-    Activation, AdamWStep, Broadcast, Cpu, Cuda, Foreign, ForeignBackward, ForeignForward, Gradients, Interpolation,
-    KernelSet, Kernels, Normalization, Padding, Pull, Result, Room, SgdStep, Tape, Tensor, Window,
+    Activation, AdamWStep, Broadcast, Cpu, Cuda, Gradients, Interpolation, KernelSet, Kernels, Normalization, Padding,
+    Pull, Result, Room, SgdStep, Tape, Tensor, Window,
 };
 use std::ops::Deref;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 type Operands = Vec<(Vec<usize>, Vec<f32>)>;
 
@@ -91,6 +91,8 @@ macro_rules! compare {
         )
     };
 }
+
+mod foreign;
 
 fn window(kernel: [usize; 2], stride: [usize; 2], dilation: [usize; 2], padding: [usize; 4]) -> Window {
     let [top, left, bottom, right] = padding;
@@ -335,39 +337,6 @@ fn losses() {
         }
         compare!("squared error", operands, 1, |tape, o| D::mean_squared_error(tape, &o[0], &o[1]));
     }
-}
-
-/// `a * b`, for as many parameters as inputs.
-struct Times;
-
-impl Foreign for Times {
-    fn forward(&self, call: ForeignForward<'_>) -> Result<()> {
-        let (a, b) = (call.inputs[0].values.unwrap(), call.params[0].values.unwrap());
-        call.output.values.iter_mut().zip(a.iter().zip(b)).for_each(|(y, (a, b))| *y = a * b);
-        Ok(())
-    }
-
-    fn backward(&self, mut call: ForeignBackward<'_>) -> Result<()> {
-        let (a, b) = (call.inputs[0].values.unwrap(), call.params[0].values.unwrap());
-        let g = call.output_gradient.values.unwrap();
-        for (slots, other) in [(&mut call.input_gradients, b), (&mut call.param_gradients, a)] {
-            if let Some(slot) = &mut slots[0] {
-                slot.values.iter_mut().zip(g.iter().zip(other)).for_each(|(to, (g, other))| *to += g * other);
-            }
-        }
-        Ok(())
-    }
-}
-
-#[test]
-fn foreign_operations_run_on_the_host() {
-    let operands = vec![normal(1, &[3, 5]), normal(2, &[3, 5])];
-    compare!("foreign", operands, 2, |tape, o| {
-        // Between others: its operands and its result have gradients on their way.
-        let x = D::activate(tape, &o[0], Activation::Silu)?;
-        let y = D::foreign(tape, Arc::new(Times), &[x], &o[1..], &[3, 5])?;
-        D::activate(tape, &y, Activation::Sigmoid)
-    });
 }
 
 /// Gradients in which `param` has these values.

@@ -37,6 +37,8 @@ struct Layer {
     flags: Vec<&'static str>,
     /// The fewest and the most.
     inputs: [usize; 2],
+    /// Where tensors may be that it is given.
+    devices: Vec<&'static str>,
     arguments: Vec<Argument>,
     /// The whole JSON Schema of the arguments.
     schema: Value,
@@ -81,6 +83,7 @@ impl Layer {
             documentation: kind.documentation().to_owned(),
             flags: flags(kind),
             inputs: kind.inputs(),
+            devices: if kind.takes_gpu_tensors() { vec!["cpu", "cuda"] } else { vec!["cpu"] },
             arguments: arguments(kind.arguments().schema()),
             schema: kind.arguments().schema().clone(),
         }
@@ -96,6 +99,7 @@ impl Layer {
             [fewest, most] => format!("{fewest} to {most} inputs"),
         };
         writeln!(out, "  takes  {inputs}")?;
+        writeln!(out, "  on     {}", self.devices.join(", "))?;
         if !self.flags.is_empty() {
             writeln!(out, "  flags  {}", self.flags.join("; "))?;
         }

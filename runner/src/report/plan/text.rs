@@ -69,6 +69,9 @@ fn header(report: &PlanReport) -> String {
     for plugin in &report.plugins {
         table.add_row(["plugin", &format!("{} {} ({})", plugin.name, plugin.version, plugin.path)]);
         table.add_row(["", &format!("sha256 {}", plugin.sha256)]);
+        if !plugin.on_gpu.is_empty() {
+            table.add_row(["", &format!("takes tensors on the GPU: {}", plugin.on_gpu.join(", "))]);
+        }
     }
     table.add_row(["device", &report.device]);
     table.add_row(["seed", &report.seed.to_string()]);
