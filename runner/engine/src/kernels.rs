@@ -69,8 +69,8 @@ pub trait Kernels: Device<f32> + Cache + Synchronize {
     /// dfdx's tensor of what a buffer holds.
     fn settled(device: &Self, buffer: &Self::Buffer, len: usize) -> Result<Flat<Self>>;
 
-    /// Copies what a buffer holds to the host.
-    fn read(buffer: &Self::Buffer, to: &mut [f32]);
+    /// Copies a tensor's values to the host.
+    fn read(tensor: &Tensor<Self>, to: &mut [f32]) -> Result<()>;
 
     /// A tensor of these values, which are copied.
     fn upload(device: &Self, values: &[f32], dims: &[usize]) -> Result<Tensor<Self>> {

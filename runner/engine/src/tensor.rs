@@ -194,13 +194,20 @@ impl<D: Kernels> Tensor<D> {
     }
 
     /// A copy of the values on the host.
-    pub fn to_vec(&self) -> Vec<f32> {
+    pub fn read(&self) -> Result<Vec<f32>> {
         let mut values = vec![0.0; self.len()];
-        match &self.buffer {
-            Some(buffer) => D::read(buffer, &mut values),
-            None => self.flat.copy_into(&mut values),
-        }
-        values
+        D::read(self, &mut values)?;
+        Ok(values)
+    }
+
+    /// The same, for tests.
+    ///
+    /// # Panics
+    /// Where [`Tensor::read`] is an error.
+    pub fn to_vec(&self) -> Vec<f32> {
+        let values = self.read();
+        assert!(values.is_ok(), "{values:?}");
+        values.unwrap_or_default()
     }
 
     /// True when no value is NaN or infinite.

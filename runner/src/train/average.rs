@@ -176,7 +176,7 @@ impl<D: Kernels> Average<D> {
     }
 
     /// The hash of the tensors that are frozen in a phase, as [`frozen::hash`] of the net.
-    pub fn frozen_hash(&mut self, phase: &PhasePlan, net: &mut Net<D>) -> String {
+    pub fn frozen_hash(&mut self, phase: &PhasePlan, net: &mut Net<D>) -> Result<String> {
         self.swap(net);
         let hash = frozen::hash(net, &phase.frozen);
         self.swap(net);

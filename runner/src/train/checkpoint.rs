@@ -4,7 +4,7 @@ use super::TrainError;
 use super::average::{self, Average, Whose};
 use super::optimizer::{self, State};
 use super::state::{Position, RunState};
-use crate::engine::{Kernels, Tensor};
+use crate::engine::{EngineError, Kernels, Tensor};
 use crate::net::{Graph, Net, Param, Params};
 use crate::weights::save::{NamedTensor, Precision, save};
 use crate::weights::{WeightFile, WeightsError, layout};
@@ -45,19 +45,19 @@ pub fn write<D: Kernels>(
     average: Option<&Average<D>>,
     about: &About,
 ) -> Result<(), TrainError> {
-    let mut tensors = weights(net, optimizer.is_some());
+    let mut tensors = weights(net, optimizer.is_some())?;
     let mut steps = BTreeMap::new();
     for (&id, memory) in optimizer.iter().flat_map(|state| state.memory()) {
         let param = &net.graph.params[id];
         steps.insert(param.name.clone(), memory.steps);
         for (slot, tensor) in memory.tensors.iter().enumerate() {
             let name = optimizer::slot_name(slot, param);
-            tensors.push(NamedTensor { name, ..NamedTensor::of_param(param, &tensor.to_vec()) });
+            tensors.push(NamedTensor { name, ..NamedTensor::of_param(param, &tensor.read()?) });
         }
     }
     for (param, tensor) in average.iter().flat_map(|average| net.graph.params.iter().zip(average.tensors())) {
         let name = format!("{}{}", average::PREFIX, param.name);
-        tensors.push(NamedTensor { name, ..NamedTensor::of_param(param, &tensor.to_vec()) });
+        tensors.push(NamedTensor { name, ..NamedTensor::of_param(param, &tensor.read()?) });
     }
     let metadata = BTreeMap::from([(ABOUT.to_owned(), json(about)), (OPTIMIZER_STEPS.to_owned(), json(&steps))]);
     save(path, &tensors, &metadata, Precision::Float32)?;
@@ -66,15 +66,15 @@ pub fn write<D: Kernels>(
 
 /// Writes all of a net's weights, auxiliary heads included, and nothing else.
 pub fn write_params<D: Kernels>(path: &Path, net: &Net<D>, about: &About) -> Result<(), TrainError> {
-    save(path, &weights(net, true), &BTreeMap::from([(ABOUT.to_owned(), json(about))]), Precision::Float32)?;
+    save(path, &weights(net, true)?, &BTreeMap::from([(ABOUT.to_owned(), json(about))]), Precision::Float32)?;
     Ok(())
 }
 
 /// The weights of a net, as files have them.
-fn weights<D: Kernels>(net: &Net<D>, auxiliary: bool) -> Vec<NamedTensor<'static>> {
+fn weights<D: Kernels>(net: &Net<D>, auxiliary: bool) -> Result<Vec<NamedTensor<'static>>, EngineError> {
     let params = net.graph.params.iter().zip(net.params.tensors());
     let wanted = params.filter(|(param, _)| auxiliary || param.node < net.graph.own_nodes());
-    wanted.map(|(param, tensor)| NamedTensor::of_param(param, &tensor.to_vec())).collect()
+    wanted.map(|(param, tensor)| Ok(NamedTensor::of_param(param, &tensor.read()?))).collect()
 }
 
 /// What a checkpoint says besides tensors; `None` where the file is no checkpoint.

@@ -67,7 +67,7 @@ impl Evaluation {
 pub fn logits<D: Kernels>(device: &D, net: &Net<D>, batch: &Batch, kernels: KernelSet) -> Result<Vec<f32>, TrainError> {
     let mut tape = Tape::off(kernels);
     let run = Forward::evaluation(&mut tape, &batch.samples);
-    Ok(given::forward(device, net, batch, &mut Ahead::nothing(), run)?.logits.to_vec())
+    Ok(given::forward(device, net, batch, &mut Ahead::nothing(), run)?.logits.read()?)
 }
 
 /// Evaluates `net` over the batches of a split. `each` is told how many samples are done.

@@ -41,5 +41,5 @@ pub fn extract<D: Kernels>(
 
 fn activations<D: Kernels>(device: &D, net: &Net<D>, node: NodeId, batch: &Batch) -> Result<Vec<f32>, TrainError> {
     let live = until(device, net, node, batch)?;
-    Ok(live.into_iter().next().map(|(_, values)| values.to_vec()).unwrap_or_default())
+    Ok(live.into_iter().next().map_or(Ok(Vec::new()), |(_, values)| values.read())?)
 }

@@ -49,7 +49,7 @@ pub fn rows_until<D: Kernels>(
     node: NodeId,
     batch: &Batch,
 ) -> Result<Vec<Vec<f32>>, TrainError> {
-    Ok(rows(&until(device, net, node, batch)?, batch.labels.len()))
+    Ok(rows(&until(device, net, node, batch)?, batch.labels.len())?)
 }
 
 /// Rows as the activations that are live at `node`.
@@ -79,8 +79,8 @@ fn activations<D: Kernels>(
 }
 
 /// The activations that are live at a node as rows: those of each sample one after the other.
-fn rows<D: Kernels>(live: &Activations<D>, count: usize) -> Vec<Vec<f32>> {
-    let parts: Vec<Vec<f32>> = live.iter().map(|(_, tensor)| tensor.to_vec()).collect();
+fn rows<D: Kernels>(live: &Activations<D>, count: usize) -> Result<Vec<Vec<f32>>, EngineError> {
+    let parts: Vec<Vec<f32>> = live.iter().map(|(_, tensor)| tensor.read()).collect::<Result<_, _>>()?;
     let row = |row: usize| {
         let of_row = |part: &Vec<f32>| {
             let width = part.len() / count.max(1);
@@ -88,5 +88,5 @@ fn rows<D: Kernels>(live: &Activations<D>, count: usize) -> Vec<Vec<f32>> {
         };
         parts.iter().flat_map(of_row).collect()
     };
-    (0..count).map(row).collect()
+    Ok((0..count).map(row).collect())
 }

@@ -17,7 +17,7 @@ pub fn sum<D: Kernels>(
     let params = || phase.groups.iter().flat_map(|group| &group.params).map(|&param| net.params.get(param));
     let mut all = Vec::with_capacity(params().map(Tensor::len).sum());
     for tensor in params() {
-        all.extend(gradients.of(tensor)?.to_vec());
+        all.extend(gradients.of(tensor)?.read()?);
     }
     ranks.sum_many(&mut all)?;
     let mut rest = all.as_slice();

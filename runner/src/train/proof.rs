@@ -129,7 +129,7 @@ pub fn after_first_step<D: Kernels>(dir: &RunDir, net: &Net<D>) -> Result<(), Tr
     let ledger = serde_json::from_slice(&kept).map_err(std::io::Error::other);
     let mut ledger: Ledger = ledger.map_err(TrainError::file(&path))?;
     for ((entry, param), tensor) in ledger.tensors.iter_mut().zip(&net.graph.params).zip(net.params.tensors()) {
-        entry.first_step = Some(hash(param, &tensor.to_vec()));
+        entry.first_step = Some(hash(param, &tensor.read()?));
     }
     ledger.write(dir)
 }

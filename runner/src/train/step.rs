@@ -169,11 +169,11 @@ fn pass<D: Kernels>(
     let correct = if net.graph.reconstructs() {
         0
     } else {
-        let logits = output.logits.to_vec();
+        let logits = output.logits.read()?;
         let rows = logits.chunks_exact(classes).zip(&piece.labels);
         rows.filter(|(row, label)| largest(row) == **label).count()
     };
-    let loss = loss_tensor.to_vec().first().copied().unwrap_or(f32::NAN);
+    let loss = loss_tensor.read()?.first().copied().unwrap_or(f32::NAN);
     let mut gradients = None;
     // Where ranks share the step, all go on until they know the loss of all.
     if loss.is_finite() || context.shared.is_some() {

@@ -85,8 +85,9 @@ impl Kernels for Cpu {
         device.try_tensor_from_vec(buffer.clone(), (count,)).map_err(EngineError::device("copy"))
     }
 
-    fn read(buffer: &Vec<f32>, to: &mut [f32]) {
-        to.copy_from_slice(buffer);
+    fn read(tensor: &Tensor<Self>, to: &mut [f32]) -> Result<()> {
+        tensor.flat().copy_into(to);
+        Ok(())
     }
 
     fn room(_: &Self, _: usize) -> Result<()> {

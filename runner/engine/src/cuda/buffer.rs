@@ -94,12 +94,6 @@ pub fn settled(device: &Cuda, values: &Values, len: usize) -> Run<Flat<Cuda>> {
     Ok(flow.get(&probe))
 }
 
-/// Copies values to the host. As where dfdx reads a tensor, a driver that cannot any more is the end.
-pub fn read(values: &Values, to: &mut [f32]) {
-    let done = gpu().and_then(|gpu| gpu.read_into(values, to));
-    assert!(done.is_ok(), "the GPU does not give values back: {done:?}");
-}
-
 /// Records an operation over an image and weights where a gradient is wanted: `weight_gradient` adds to the gradient of
 /// the weights, given `x`, the gradient of `y` and it; `input_gradient` writes that of `x`, or adds to it, given the
 /// weights, the gradient of `y`, it, and whether to add.

@@ -151,10 +151,13 @@ impl Gpu {
     }
 
     /// Copies values to the host.
-    pub fn read_into(&self, values: &Values, to: &mut [f32]) -> Run<()> {
+    pub fn read_into(&self, from: Place, to: &mut [f32]) -> Run<()> {
+        if to.is_empty() {
+            return Ok(());
+        }
         self.device.bind_to_thread()?;
-        // SAFETY: there are at least as many values; the host waits until they are there.
-        unsafe { result::memcpy_dtoh_async(to, *values.device_ptr(), *self.device.cu_stream()) }?;
+        // SAFETY: the place is that of a tensor of at least so many values; the host waits until they are there.
+        unsafe { result::memcpy_dtoh_async(to, from.0, *self.device.cu_stream()) }?;
         self.wait()
     }
 

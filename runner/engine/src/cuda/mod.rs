@@ -66,8 +66,8 @@ impl Kernels for Cuda {
         named("copy", buffer::settled(device, buffer, len))
     }
 
-    fn read(values: &gpu::Values, to: &mut [f32]) {
-        buffer::read(values, to);
+    fn read(tensor: &Tensor<Self>, to: &mut [f32]) -> Result<()> {
+        named("read", tensor.place().and_then(|place| gpu::gpu()?.read_into(place, to)))
     }
 
     fn upload(device: &Self, values: &[f32], dims: &[usize]) -> Result<Tensor<Self>> {

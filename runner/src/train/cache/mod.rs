@@ -10,7 +10,7 @@ use super::events::KeptFeatures;
 use crate::data::feature_cache::{Digests, Disk, FeatureCache, Row};
 use crate::data::loader::Features;
 use crate::data::{Batch, Dataset};
-use crate::engine::Kernels;
+use crate::engine::{EngineError, Kernels};
 use crate::net::{Graph, Net, NodeId};
 use crate::plan::cache::{Place, Training, bases};
 use crate::plan::{PhaseCache, PhasePlan, Plan};
@@ -43,13 +43,14 @@ impl Cache {
         data: &Dataset,
         folder: &Path,
         before: Option<Cache>,
-    ) -> Option<Cache> {
-        let kept = PhaseCache::of(&plan.spec, &plan.graph, phases.first()?).ok()?;
+    ) -> Result<Option<Cache>, EngineError> {
+        let of_phase = |phase: &PhasePlan| PhaseCache::of(&plan.spec, &plan.graph, phase).ok();
+        let Some(kept) = phases.first().and_then(of_phase) else { return Ok(None) };
         let (spec, draws) = (&plan.spec.cache, recipe::of_draws(plan));
         let counts = (data.train.len(), data.val.len());
         let place = kept.place(kept.bytes(kept.rows(counts.0, counts.1), spec.precision), spec);
         if place == Place::Nowhere {
-            return None;
+            return Ok(None);
         }
         let later = bases(&plan.spec, &plan.graph, phases, &kept, counts);
         let mut before = Cache::apart(before);
@@ -62,28 +63,30 @@ impl Cache {
                 None => Cache::empty(kept, recipe, (plan, data), folder, place),
             }
         };
-        let recipe = of_prefix(kept.at);
+        let recipe = of_prefix(kept.at)?;
         let mut cache = take(kept, recipe, place);
-        let later: Vec<Cache> = later
-            .into_iter()
-            .map(|later| {
-                let recipe = of_prefix(later.at);
-                take(later, recipe, Place::Memory)
-            })
-            .collect();
+        let later = later.into_iter().map(|later| {
+            let recipe = of_prefix(later.at)?;
+            Ok(take(later, recipe, Place::Memory))
+        });
+        let later: Vec<Cache> = later.collect::<Result<_, EngineError>>()?;
         cache.base_stays = !later.is_empty();
         // Each is computed from the next.
         let on = |base, later| Some(Box::new(Cache { base, base_stays: true, ..later }));
         let later = later.into_iter().rev().fold(None, on);
         // What is rounded is not computed on from: out of the images it would be other numbers, as it is
         // computed after a break.
-        let goes_on = |before: &Cache| {
-            before.precision == Precision::F32
-                && before.kept.at < cache.kept.at
-                && before.recipe == of_prefix(before.kept.at)
-        };
-        cache.base = later.or_else(|| before.into_iter().find(goes_on).map(Box::new));
-        Some(cache)
+        let exact = |before: &Cache| before.precision == Precision::F32 && before.kept.at < cache.kept.at;
+        cache.base = later;
+        if cache.base.is_none() {
+            for before in before.into_iter().filter(exact) {
+                if before.recipe == of_prefix(before.kept.at)? {
+                    cache.base = Some(Box::new(before));
+                    break;
+                }
+            }
+        }
+        Ok(Some(cache))
     }
 
     /// A cache and those it was computed from, each by itself.

@@ -1,6 +1,6 @@
 //! Hashes over what kept rows depend on.
 
-use crate::engine::Kernels;
+use crate::engine::{EngineError, Kernels};
 use crate::hex::hex;
 use crate::le_bytes::le_bytes;
 use crate::net::{Net, NodeId};
@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 
 /// A hash over what the activations at a node depend on besides the image and what is drawn for it: the layers
 /// and tensors before it, how images come to their form, the program and the vectors that it computes with.
-pub fn of_prefix<D: Kernels>(device: &D, plan: &Plan, net: &Net<D>, at: NodeId) -> String {
+pub fn of_prefix<D: Kernels>(device: &D, plan: &Plan, net: &Net<D>, at: NodeId) -> Result<String, EngineError> {
     let mut hash = Sha256::new();
     text(&mut hash, env!("CARGO_PKG_VERSION"));
     text(&mut hash, &device.rounding());
@@ -25,9 +25,9 @@ pub fn of_prefix<D: Kernels>(device: &D, plan: &Plan, net: &Net<D>, at: NodeId) 
     let params = net.graph.params.iter().zip(net.params.tensors());
     for (param, tensor) in params.filter(|(param, _)| runs(param.node)) {
         text(&mut hash, &param.name);
-        hash.update(le_bytes(&tensor.to_vec()));
+        hash.update(le_bytes(&tensor.read()?));
     }
-    hex(&hash.finalize())
+    Ok(hex(&hash.finalize()))
 }
 
 /// A hash over what augmented draws of an image depend on besides it and its place.

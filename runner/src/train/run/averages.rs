@@ -69,7 +69,7 @@ impl<D: Kernels> Run<'_, D> {
     /// phase.
     pub(super) fn check_average(&mut self, phase: &PhasePlan, hash: &str) -> Result<(), TrainError> {
         let Some(average) = &mut self.average else { return Ok(()) };
-        let after = average.frozen_hash(phase, &mut self.net);
+        let after = average.frozen_hash(phase, &mut self.net)?;
         if after == hash {
             return Ok(());
         }
@@ -89,7 +89,7 @@ impl<D: Kernels> Run<'_, D> {
             run.take_statistics(phase)?;
             if run.job.data.val.is_empty() { Ok(None) } else { run.evaluate_split(Split::Val).map(Some) }
         })?;
-        let hash = frozen::hash(&self.net, &phase.frozen);
+        let hash = frozen::hash(&self.net, &phase.frozen)?;
         self.check_average(phase, &hash)?;
         let val = val.map(|evaluation| evaluation.scores);
         let value = val.as_ref().map(|val| watched(self.rule.metric, &Trained::default(), Some(val)));

@@ -39,7 +39,7 @@ impl<D: Kernels> Run<'_, D> {
         let phases = plan.phases.get(self.position.phase..).unwrap_or_default();
         let (before, net) = (self.cache.take(), (self.device, &self.net));
         // Of the files of features the first gets those that stay.
-        let open = || Ok::<_, TrainError>(Cache::open(net, &plan, phases, data, features, before));
+        let open = || Ok::<_, TrainError>(Cache::open(net, &plan, phases, data, features, before)?);
         let opened = self.job.ranks.first_then_others(open)?;
         let Some(mut cache) = opened else { return Ok(()) };
         let all = cache.all(&self.job.data);

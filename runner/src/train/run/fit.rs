@@ -24,7 +24,7 @@ impl<D: Kernels> Run<'_, D> {
         let Some(head) = &plan.fitted else { return Ok(Some(next)) };
         self.every_class_has_images()?;
         let still = head.frozen(&self.net.graph);
-        let before = frozen::hash(&self.net, &still);
+        let before = frozen::hash(&self.net, &still)?;
         let features = self.extract(head)?;
         if self.job.ranks.any(features.is_none())? {
             return Ok(None);
@@ -35,7 +35,7 @@ impl<D: Kernels> Run<'_, D> {
         let solution = head.how.fit(self.samples(head, features), Key::new(self.job.plan.spec.seed, Purpose::Fit));
         let seconds = started.elapsed().as_secs_f64();
         self.put_in(head, &solution.map)?;
-        let after = frozen::hash(&self.net, &still);
+        let after = frozen::hash(&self.net, &still)?;
         if before != after {
             let phase = head.how.name().to_owned();
             return Err(TrainError::FrozenChanged { phase, before, after });

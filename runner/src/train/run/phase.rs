@@ -43,12 +43,12 @@ impl<D: Kernels> Run<'_, D> {
         empty_cache(self.device)?;
         self.device.take_peak();
         self.open_cache()?;
-        Ok(frozen::hash(&self.net, &phase.frozen))
+        Ok(frozen::hash(&self.net, &phase.frozen)?)
     }
 
     /// The hash of what is frozen in the phase that goes on: the same as when it began.
     pub(super) fn still_frozen(&self, phase: &PhasePlan) -> Result<String, TrainError> {
-        let (before, after) = (&self.so_far.state.frozen_hash, frozen::hash(&self.net, &phase.frozen));
+        let (before, after) = (&self.so_far.state.frozen_hash, frozen::hash(&self.net, &phase.frozen)?);
         if *before == after {
             return Ok(after);
         }

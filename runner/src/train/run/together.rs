@@ -6,7 +6,7 @@ use crate::data::loader::{Upcoming, own_samples};
 use crate::engine::Kernels;
 use crate::hex::{sha256, short};
 use crate::le_bytes::le_bytes;
-use crate::ranks::{RankFault, Ranks, Shared};
+use crate::ranks::{Ranks, Shared};
 use crate::train::ahead::Rows;
 use crate::train::{TrainError, pieces};
 use std::ops::Range;
@@ -96,7 +96,7 @@ impl<D: Kernels> Run<'_, D> {
     }
 
     /// The ranks begin or go on with the same of everything.
-    pub(super) fn agree_at_start(&self) -> Result<(), RankFault> {
+    pub(super) fn agree_at_start(&self) -> Result<(), TrainError> {
         let ranks = &self.job.ranks;
         ranks.agree("the version of runner", env!("CARGO_PKG_VERSION"))?;
         ranks.agree("what computes", &self.device.rounding())?;
@@ -109,15 +109,15 @@ impl<D: Kernels> Run<'_, D> {
     }
 
     /// The ranks have the same weights, to the last bit.
-    pub(super) fn agree_on_weights(&self) -> Result<(), RankFault> {
+    pub(super) fn agree_on_weights(&self) -> Result<(), TrainError> {
         let ranks = &self.job.ranks;
         if !ranks.are_several() {
             return Ok(());
         }
         let mut crc = crc32fast::Hasher::new();
         for tensor in self.net.params.tensors() {
-            crc.update(&le_bytes(&tensor.to_vec()));
+            crc.update(&le_bytes(&tensor.read()?));
         }
-        ranks.agree("the weights", &format!("{:08x}", crc.finalize()))
+        Ok(ranks.agree("the weights", &format!("{:08x}", crc.finalize()))?)
     }
 }
