@@ -143,7 +143,7 @@ impl<D: Kernels> HostGradient<D> for Stored<D> {
     }
 
     fn read(&self, flow: &mut Flow<D>) -> Result<Vec<f32>> {
-        Ok(gradients::read(flow, &self.0)?.to_vec())
+        gradients::read(flow, &self.0)?.read()
     }
 
     fn add(&self, flow: &mut Flow<D>, values: Vec<f32>) -> Result<()> {
@@ -169,7 +169,7 @@ pub(crate) fn through_host<D: Kernels, G: HostGradient<D>>(
     let mut scratch = scratch(operation.as_ref())?;
     let mut values = vec![0.0; output.iter().product()];
     {
-        let copies = copies(inputs.iter().chain(params).map(Some));
+        let copies = copies(inputs.iter().chain(params).map(Some))?;
         let views: Vec<View<'_>> = views(inputs.iter().chain(params).map(Tensor::dims), &copies);
         let (of_inputs, of_params) = views.split_at(inputs.len());
         operation.forward(ForeignForward {
@@ -216,11 +216,11 @@ struct WayBack<D: Kernels, G> {
 
 impl<D: Kernels, G: HostGradient<D>> WayBack<D, G> {
     fn run(mut self, flow: &mut Flow<D>) -> Result<()> {
-        let held = copies(self.inputs.iter().map(|held| held.tensor.as_ref()).chain(self.params.iter().map(Some)));
+        let held = copies(self.inputs.iter().map(|held| held.tensor.as_ref()).chain(self.params.iter().map(Some)))?;
         let dims = self.inputs.iter().map(|held| &held.dims[..]).chain(self.params.iter().map(Tensor::dims));
         let views: Vec<View<'_>> = views(dims, &held);
         let (of_inputs, of_params) = views.split_at(self.inputs.len());
-        let output = self.output.tensor.as_ref().map(Tensor::to_vec);
+        let output = self.output.tensor.as_ref().map(Tensor::read).transpose()?;
         let gradient = self.of_output.read(flow)?;
         let zeros = |(of, dims): &(Option<G>, Vec<usize>)| of.as_ref().map(|_| vec![0.0; dims.iter().product()]);
         let mut sums: Vec<Option<Vec<f32>>> = self.of_operands.iter().map(zeros).collect();
@@ -248,8 +248,8 @@ impl<D: Kernels, G: HostGradient<D>> WayBack<D, G> {
     }
 }
 
-fn copies<'a, D: Kernels>(tensors: impl Iterator<Item = Option<&'a Tensor<D>>>) -> Vec<Option<Vec<f32>>> {
-    tensors.map(|tensor| tensor.map(Tensor::to_vec)).collect()
+fn copies<'a, D: Kernels>(tensors: impl Iterator<Item = Option<&'a Tensor<D>>>) -> Result<Vec<Option<Vec<f32>>>> {
+    tensors.map(|tensor| tensor.map(Tensor::read).transpose()).collect()
 }
 
 fn views<'a>(dims: impl Iterator<Item = &'a [usize]>, values: &'a [Option<Vec<f32>>]) -> Vec<View<'a>> {
