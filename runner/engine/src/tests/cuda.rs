@@ -5,7 +5,7 @@ use super::check::{OperationOn, close, normal, run, tensors};
 use crate::device::{open_cpu, open_cuda};
 use crate::{
     Activation, AdamWStep, Broadcast, Cpu, Cuda, Gradients, Interpolation, KernelSet, Kernels, Normalization, Padding,
-    Pull, Result, Room, SgdStep, Tape, Tensor, Window,
+    Pull, Room, SgdStep, Tape, Tensor, Window,
 };
 use std::ops::Deref;
 use std::sync::{Mutex, MutexGuard, PoisonError};
