@@ -64,9 +64,9 @@ impl PluginLayer {
         Some(self.kind()?.plugin())
     }
 
-    /// Whether it runs on the host when the net is on a GPU. A guard reads the memory, and so is on the host.
+    /// Whether it runs on the host when the net is on a GPU.
     pub fn runs_on_host(&self) -> bool {
-        self.ready.as_ref().is_none_or(|ready| ready.guard || !ready.instance.kind().takes_gpu_tensors())
+        !self.ready.as_ref().is_some_and(|ready| ready.instance.kind().works_on_gpu(ready.guard))
     }
 
     /// Makes the layer itself, of arguments that its kind takes. With `guard`, each use is watched.

@@ -197,7 +197,7 @@ impl Foreign for Call {
     }
 
     fn on_gpu(&self) -> Option<&dyn ForeignOnGpu> {
-        (self.instance.kind().takes_gpu_tensors() && !self.guard).then_some(self as &dyn ForeignOnGpu)
+        self.instance.kind().works_on_gpu(self.guard).then_some(self as &dyn ForeignOnGpu)
     }
 }
 

@@ -117,6 +117,11 @@ impl Kind {
         self.on_gpu
     }
 
+    /// Whether it works on a GPU's memory where the net is on one. A guard reads the memory, and so has it on the host.
+    pub fn works_on_gpu(&self, guard: bool) -> bool {
+        self.on_gpu && !guard
+    }
+
     /// Whether it has parameters.
     pub fn has_parameters(&self) -> bool {
         self.has(abi::LAYER_PARAMETERS)

@@ -161,7 +161,7 @@ pub struct PluginReport {
 impl PluginReport {
     /// The plugins of a plan.
     pub fn all(plan: &Plan) -> Vec<Self> {
-        let on_gpu = matches!(plan.spec.device, DeviceName::Cuda(_)) && !plan.spec.plugins.guard;
+        let (on_gpu, guard) = (matches!(plan.spec.device, DeviceName::Cuda(_)), plan.spec.plugins.guard);
         let names = |kinds: &[Arc<Kind>], fits: &dyn Fn(&Kind) -> bool| {
             kinds.iter().filter(|kind| fits(kind)).map(|kind| kind.name().to_owned()).collect()
         };
@@ -171,7 +171,7 @@ impl PluginReport {
             path: source.path.display().to_string(),
             sha256: plugin.sha256.clone(),
             layers: names(&plugin.kinds, &|_| true),
-            on_gpu: names(&plugin.kinds, &|kind| on_gpu && kind.takes_gpu_tensors()),
+            on_gpu: names(&plugin.kinds, &|kind| on_gpu && kind.works_on_gpu(guard)),
         };
         plan.plugins.iter().zip(&plan.spec.plugins.load).map(report).collect()
     }
